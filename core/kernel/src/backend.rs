@@ -1,0 +1,73 @@
+//! Who executes a plan: llama.cpp in production, a script in simulation.
+
+use crate::{Plan, SeqId, Token};
+
+/// Executes plans. One call is one step; nothing runs between calls.
+pub trait Backend {
+    /// Runs `plan`'s memory operations and its batch, and draws a token for each output.
+    /// `outcome` is cleared first; its buffers are reused.
+    ///
+    /// # Errors
+    /// [`StepError`] if the batch as a whole failed. Then nothing was sampled; each chunk's
+    /// sequence may hold some of the chunk's cells, which the scheduler removes with a
+    /// `Truncate` in the next plan.
+    fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError>;
+}
+
+/// What a step brought.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// One for each output of the plan whose sequence did not fail, in the chunks' order.
+    pub samples: Vec<Sample>,
+    /// Sequences whose own part failed, while the others' succeeded.
+    pub failures: Vec<(SeqId, SequenceFailure)>,
+}
+
+impl Outcome {
+    /// Empties both lists and keeps their room.
+    pub fn clear(&mut self) {
+        self.samples.clear();
+        self.failures.clear();
+    }
+}
+
+/// A token drawn for a sequence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Whose.
+    pub seq: SeqId,
+    /// The token.
+    pub token: Token,
+    /// Its log-probability, if the sequence was opened with them.
+    pub logprob: Option<f32>,
+    /// Whether the token ends the answer (end of text, end of turn).
+    pub end_of_generation: bool,
+}
+
+/// Why one sequence failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SequenceFailure {
+    /// The step it took part in failed.
+    #[error("the model could not compute a step: {0}")]
+    Compute(String),
+    /// Its logits could not be sampled.
+    #[error("no token could be sampled: {0}")]
+    Sampling(String),
+    /// The memory had no cells for it, alone.
+    #[error("the KV cache has no room for this request, though nothing else is running")]
+    NoCells,
+}
+
+/// Why a step as a whole failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The memory found no cells for the batch. Nothing was computed.
+    #[error("the KV cache found no cells for the batch")]
+    NoCells,
+    /// The step was asked to stop. Some of it may have been computed.
+    #[error("the step was aborted")]
+    Aborted,
+    /// The backend failed.
+    #[error("{0}")]
+    Fatal(String),
+}

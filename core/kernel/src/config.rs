@@ -1,0 +1,161 @@
+//! The scheduler's bounds: raw options in, one validated config out.
+
+use crate::Invalid;
+
+/// The largest number of sequences llama.cpp keeps apart (`LLAMA_MAX_SEQ`).
+pub const SEQUENCES_LIMIT: u32 = 256;
+
+/// The scheduler's bounds as a caller states them; `None` takes the default.
+#[derive(Clone, Debug, Default)]
+pub struct SchedulerOptions {
+    /// KV cells shared by all sequences, one per token. At least 1.
+    pub context_tokens: Option<i64>,
+    /// The longest single request, prompt and answer, in tokens; never above `context_tokens`.
+    pub request_tokens_max: Option<i64>,
+    /// Requests computed at once, 1 to 256. Default 32.
+    pub sequences_max: Option<i64>,
+    /// Tokens of one decode call (llama.cpp's `n_batch` and `n_ubatch`). Default 512.
+    pub batch_tokens: Option<i64>,
+    /// Prompt tokens of one step while other sequences are decoding. Default 256.
+    pub prefill_chunk_tokens: Option<i64>,
+}
+
+/// Validated bounds: `1 ≤ sequences_max ≤ batch_tokens` and
+/// `1 ≤ prefill_chunk_tokens ≤ batch_tokens` hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchedulerConfig {
+    /// KV cells shared by all sequences.
+    pub context_tokens: u32,
+    /// The longest single request, prompt and answer.
+    pub request_tokens_max: u32,
+    /// Requests computed at once.
+    pub sequences_max: u32,
+    /// Tokens of one decode call.
+    pub batch_tokens: u32,
+    /// Prompt tokens of one step while other sequences are decoding.
+    pub prefill_chunk_tokens: u32,
+}
+
+impl SchedulerConfig {
+    /// KV cells when nothing is said.
+    pub const CONTEXT_TOKENS_DEFAULT: u32 = 8192;
+    /// Sequences when nothing is said.
+    pub const SEQUENCES_DEFAULT: u32 = 32;
+    /// Batch tokens when nothing is said.
+    pub const BATCH_TOKENS_DEFAULT: u32 = 512;
+    /// Prefill chunk when nothing is said.
+    pub const PREFILL_CHUNK_DEFAULT: u32 = 256;
+}
+
+impl SchedulerOptions {
+    /// Checks every bound and fills in the defaults.
+    ///
+    /// # Errors
+    /// [`Invalid`] for a value outside its limits or for bounds that contradict each other.
+    pub fn validate(&self) -> Result<SchedulerConfig, Invalid> {
+        let context_tokens = in_range(
+            "context_tokens",
+            self.context_tokens,
+            SchedulerConfig::CONTEXT_TOKENS_DEFAULT,
+            1 << 30,
+        )?;
+        let sequences_max = in_range(
+            "sequences_max",
+            self.sequences_max,
+            SchedulerConfig::SEQUENCES_DEFAULT,
+            SEQUENCES_LIMIT,
+        )?;
+        let batch_tokens = in_range(
+            "batch_tokens",
+            self.batch_tokens,
+            SchedulerConfig::BATCH_TOKENS_DEFAULT.max(sequences_max),
+            1 << 16,
+        )?;
+        if batch_tokens < sequences_max {
+            return Err(Invalid::new(
+                "batch_tokens",
+                batch_tokens,
+                format!("at least sequences_max, which is {sequences_max}"),
+                "raise batch_tokens or lower sequences_max: each decoding sequence takes one token of a step",
+            ));
+        }
+        let prefill_chunk_tokens = in_range(
+            "prefill_chunk_tokens",
+            self.prefill_chunk_tokens,
+            SchedulerConfig::PREFILL_CHUNK_DEFAULT.min(batch_tokens),
+            batch_tokens,
+        )?;
+        let request_tokens_max =
+            in_range("request_tokens_max", self.request_tokens_max, context_tokens, 1 << 30)?
+                .min(context_tokens);
+        Ok(SchedulerConfig {
+            context_tokens,
+            request_tokens_max,
+            sequences_max,
+            batch_tokens,
+            prefill_chunk_tokens,
+        })
+    }
+}
+
+/// `value`, or `default` where it is `None`, if it is in `1..=max`.
+///
+/// # Errors
+/// [`Invalid`] naming `field` when it is not.
+pub fn in_range(
+    field: &'static str,
+    value: Option<i64>,
+    default: u32,
+    max: u32,
+) -> Result<u32, Invalid> {
+    let value = value.unwrap_or_else(|| i64::from(default));
+    match u32::try_from(value) {
+        Ok(checked) if (1..=max).contains(&checked) => Ok(checked),
+        _ => Err(Invalid::new(
+            field,
+            value,
+            format!("from 1 to {max}"),
+            format!("give {field} a value from 1 to {max}, or leave it out for {default}"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid() {
+        let config = SchedulerOptions::default().validate().expect("defaults");
+        assert_eq!(config.sequences_max, 32);
+        assert_eq!(config.request_tokens_max, config.context_tokens);
+    }
+
+    #[test]
+    fn refusals_name_the_field_and_the_limit() {
+        for (options, field) in [
+            (SchedulerOptions { sequences_max: Some(0), ..Default::default() }, "sequences_max"),
+            (SchedulerOptions { sequences_max: Some(257), ..Default::default() }, "sequences_max"),
+            (SchedulerOptions { context_tokens: Some(-1), ..Default::default() }, "context_tokens"),
+            (SchedulerOptions { batch_tokens: Some(8), ..Default::default() }, "batch_tokens"),
+            (
+                SchedulerOptions { prefill_chunk_tokens: Some(513), ..Default::default() },
+                "prefill_chunk_tokens",
+            ),
+        ] {
+            let invalid = options.validate().expect_err(field);
+            assert_eq!(invalid.field, field);
+            assert!(!invalid.remedy.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_request_never_outgrows_the_context() {
+        let options = SchedulerOptions {
+            context_tokens: Some(100),
+            request_tokens_max: Some(5000),
+            ..Default::default()
+        };
+        assert_eq!(options.validate().expect("valid").request_tokens_max, 100);
+    }
+}

@@ -1,0 +1,48 @@
+//! The pure decisions of the Indwell serving engine.
+//!
+//! This crate owns what is decided and none of what is done: no I/O, no threads, no clock, no
+//! randomness, no unsafe code. Time and seeds are arguments. A [`Scheduler`] turns requests into
+//! [`Plan`]s; something that implements [`Backend`] executes them; [`Scheduler::commit`] or
+//! [`Scheduler::fail`] takes the result back. So scheduling, cancellation and failure can be
+//! simulated by the million without a model (feature `testing`).
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`ids`] | newtypes for requests, sequences, tokens |
+//! | [`time`] | a point in time as an argument |
+//! | [`invalid`] | how a refused value is told |
+//! | [`config`] | the scheduler's validated bounds |
+//! | [`sampling`] | validated sampling parameters |
+//! | [`admission`] | the bounded queue's policy |
+//! | [`request`] | what the scheduler is asked, and how it ends |
+//! | [`sequence`] | one request's tokens and how many of them are computed |
+//! | [`plan`] | what one step does |
+//! | [`backend`] | who executes a plan |
+//! | [`scheduler`] | the decisions of each step |
+
+#![forbid(unsafe_code)]
+
+pub mod admission;
+pub mod backend;
+pub mod config;
+pub mod ids;
+pub mod invalid;
+pub mod plan;
+pub mod request;
+pub mod sampling;
+pub mod scheduler;
+pub mod sequence;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod time;
+
+pub use admission::{AdmissionGate, AdmissionLimits, Overload};
+pub use backend::{Backend, Outcome, Sample, SequenceFailure, StepError};
+pub use config::{SchedulerConfig, SchedulerOptions};
+pub use ids::{RequestId, SeqId, Token};
+pub use invalid::Invalid;
+pub use plan::{Chunk, MemoryOp, Plan};
+pub use request::{End, FinishReason, Output, Request};
+pub use sampling::{SamplingOptions, SamplingParams};
+pub use scheduler::{Load, Scheduler};
+pub use time::Timestamp;

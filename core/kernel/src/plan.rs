@@ -1,0 +1,87 @@
+//! What one step does: memory operations, then one batch of tokens.
+//!
+//! A plan is data. Its buffers are reused from step to step, so that a steady decode loop
+//! allocates nothing.
+
+use std::ops::Range;
+
+use crate::{SamplingParams, SeqId, Token};
+
+/// A change of the backend's sequence memory. A step's operations run once each, in order,
+/// before its batch, and hold even if the batch then fails.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemoryOp {
+    /// A new request takes the sequence, which is empty.
+    Open {
+        /// Which sequence.
+        seq: SeqId,
+        /// How its tokens are drawn.
+        sampling: SamplingParams,
+        /// Whether its samples carry log-probabilities.
+        logprobs: bool,
+    },
+    /// Removes the cells at positions `from` and above.
+    Truncate {
+        /// Which sequence.
+        seq: SeqId,
+        /// The first position to remove.
+        from: u32,
+    },
+    /// The sequence's request is over: removes all its cells and its sampler.
+    Release {
+        /// Which sequence.
+        seq: SeqId,
+    },
+}
+
+/// Consecutive tokens of one sequence, to be computed in this step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Which sequence.
+    pub seq: SeqId,
+    /// The first token's position in the sequence.
+    pub start: u32,
+    /// Where the tokens stand in [`Plan::tokens`].
+    pub tokens: Range<usize>,
+    /// How many of the last tokens want logits and a sample each: 0 inside a prompt, 1 at its
+    /// end and in decoding, more where drafts are verified.
+    pub outputs: u32,
+}
+
+/// What one step does.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Memory operations, before the batch.
+    pub ops: Vec<MemoryOp>,
+    /// The batch: decoding sequences first, contiguously, then prefills.
+    pub chunks: Vec<Chunk>,
+    /// The chunks' tokens.
+    pub tokens: Vec<Token>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty() && self.chunks.is_empty()
+    }
+
+    /// The tokens of `chunk`.
+    #[must_use]
+    pub fn chunk_tokens(&self, chunk: &Chunk) -> &[Token] {
+        &self.tokens[chunk.tokens.clone()]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ops.clear();
+        self.chunks.clear();
+        self.tokens.clear();
+    }
+
+    pub(crate) fn push(&mut self, seq: SeqId, start: usize, tokens: &[Token], outputs: u32) {
+        let from = self.tokens.len();
+        self.tokens.extend_from_slice(tokens);
+        let start = u32::try_from(start).expect("positions are bounded by a u32");
+        self.chunks.push(Chunk { seq, start, tokens: from..self.tokens.len(), outputs });
+    }
+}

@@ -1,0 +1,7 @@
+//! Simulation: a scripted backend and a virtual clock (feature `testing`).
+
+mod clock;
+mod scripted;
+
+pub use clock::VirtualClock;
+pub use scripted::{ScriptedBackend, StepFault};

@@ -1,0 +1,8 @@
+//! What the scheduler does, one behaviour a test, on the scripted backend.
+
+mod admission;
+mod batching;
+mod ending;
+mod failing;
+mod pausing;
+mod rig;

@@ -1,0 +1,262 @@
+//! A scheduler with a scripted backend, driven step by step, in terms of requests.
+
+use std::collections::BTreeMap;
+
+use indwell_kernel::testing::{ScriptedBackend, StepFault};
+use indwell_kernel::{
+    Backend, Chunk, End, FinishReason, Outcome, Output, Plan, Request, RequestId, SamplingParams,
+    Scheduler, SchedulerConfig, SchedulerOptions, SeqId, SequenceFailure, StepError, Timestamp,
+    Token,
+};
+
+/// One request's part of a batch: who, and how many tokens.
+pub(crate) type Part = (RequestId, usize);
+
+/// The rig.
+pub(crate) struct Rig {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) backend: ScriptedBackend,
+    /// The last step's plan.
+    pub(crate) plan: Plan,
+    outcome: Outcome,
+    submitted: u64,
+    outputs: BTreeMap<RequestId, Vec<Output>>,
+}
+
+/// Bounds of 100 cells, 4 sequences, batches of 16 tokens and prefill chunks of 8.
+pub(crate) fn bounds() -> SchedulerOptions {
+    SchedulerOptions {
+        context_tokens: Some(100),
+        request_tokens_max: None,
+        sequences_max: Some(4),
+        batch_tokens: Some(16),
+        prefill_chunk_tokens: Some(8),
+    }
+}
+
+impl Rig {
+    /// A rig with [`bounds`] and answers that never end by themselves.
+    pub(crate) fn new() -> Self {
+        Self::with(&bounds())
+    }
+
+    /// A rig with other bounds.
+    pub(crate) fn with(options: &SchedulerOptions) -> Self {
+        let config = options.validate().expect("valid bounds");
+        Self::on(config, backend(&config, config.context_tokens))
+    }
+
+    /// A rig with [`bounds`] whose backend has only `cells` cells.
+    pub(crate) fn short_of_cells(cells: u32) -> Self {
+        let config = bounds().validate().expect("valid bounds");
+        Self::on(config, backend(&config, cells))
+    }
+
+    /// A rig with [`bounds`] whose answers end by themselves after about `tokens` tokens.
+    pub(crate) fn with_answers_of_about(tokens: u64) -> Self {
+        let config = bounds().validate().expect("valid bounds");
+        let backend = backend(&config, config.context_tokens);
+        Self::on(config, backend.with_answers_of_about(tokens))
+    }
+
+    fn on(config: SchedulerConfig, backend: ScriptedBackend) -> Self {
+        Self {
+            scheduler: Scheduler::new(config),
+            backend,
+            plan: Plan::default(),
+            outcome: Outcome::default(),
+            submitted: 0,
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    /// Submits a prompt of `length` tokens for up to `max_tokens` more.
+    pub(crate) fn submit(&mut self, length: usize, max_tokens: u32) -> RequestId {
+        self.submit_until(length, max_tokens, None)
+    }
+
+    /// Submits a request with a deadline.
+    pub(crate) fn submit_until(
+        &mut self,
+        length: usize,
+        max_tokens: u32,
+        deadline: Option<Timestamp>,
+    ) -> RequestId {
+        let id = RequestId(self.submitted);
+        self.submitted += 1;
+        self.scheduler.submit(Request {
+            id,
+            prompt: prompt(id, length),
+            max_tokens,
+            sampling: SamplingParams::greedy(),
+            logprobs: false,
+            deadline,
+        });
+        id
+    }
+
+    /// Runs one step and says what was in its batch.
+    pub(crate) fn step(&mut self) -> Vec<Part> {
+        self.run_step(None)
+    }
+
+    /// Runs one step whose batch fails with `error`, its first `partial` chunks computed.
+    pub(crate) fn failing_step(&mut self, error: StepError, partial: usize) -> Vec<Part> {
+        self.run_step(Some(StepFault::Step { error, partial }))
+    }
+
+    /// Runs one step in which the n-th sampled sequence fails alone.
+    pub(crate) fn step_failing_sequence(&mut self, nth: usize) -> Vec<Part> {
+        self.run_step(Some(StepFault::Sequence(nth)))
+    }
+
+    /// Steps until there is nothing to do.
+    ///
+    /// # Panics
+    /// After 10,000 steps.
+    pub(crate) fn run(&mut self) {
+        for _ in 0..10_000 {
+            self.step();
+            if self.plan.is_empty() {
+                return;
+            }
+        }
+        panic!("the work does not end");
+    }
+
+    /// Steps until `request` has been told a token.
+    pub(crate) fn step_until_decoding(&mut self, request: RequestId) {
+        while self.answer(request).is_empty() {
+            assert!(!self.step().is_empty(), "{request} gets nowhere");
+        }
+    }
+
+    fn run_step(&mut self, fault: Option<StepFault>) -> Vec<Part> {
+        self.scheduler.plan(&mut self.plan);
+        self.check();
+        if self.plan.is_empty() {
+            return Vec::new();
+        }
+        if !self.plan.chunks.is_empty() {
+            self.backend.script(fault);
+        }
+        let batch = self.plan.chunks.iter().map(|chunk| self.part(chunk)).collect();
+        match self.backend.execute(&self.plan, &mut self.outcome) {
+            Ok(()) => self.scheduler.commit(&self.plan, &self.outcome),
+            Err(error) => self.scheduler.fail(&self.plan, &error),
+        }
+        self.check();
+        batch
+    }
+
+    /// Audits the scheduler and takes its outputs.
+    fn check(&mut self) {
+        self.scheduler.audit().expect("the scheduler's invariants hold");
+        for output in self.scheduler.drain_outputs() {
+            let (Output::Admitted { request }
+            | Output::Token { request, .. }
+            | Output::Ended { request, .. }) = output;
+            self.outputs.entry(request).or_default().push(output);
+        }
+    }
+
+    fn part(&self, chunk: &Chunk) -> Part {
+        let request = self.scheduler.request_on(chunk.seq).expect("a chunk belongs to a request");
+        (request, chunk.tokens.len())
+    }
+
+    /// How often `request` was said to be admitted.
+    pub(crate) fn admissions(&mut self, request: RequestId) -> usize {
+        self.outputs_of(request).iter().filter(|o| matches!(o, Output::Admitted { .. })).count()
+    }
+
+    /// The tokens that `request` was told so far.
+    pub(crate) fn answer(&mut self, request: RequestId) -> Vec<Token> {
+        let token = |output: &Output| match output {
+            Output::Token { token, .. } => Some(*token),
+            Output::Admitted { .. } | Output::Ended { .. } => None,
+        };
+        self.outputs_of(request).iter().filter_map(token).collect()
+    }
+
+    /// How `request` ended, if it has: its one and last output.
+    pub(crate) fn end(&mut self, request: RequestId) -> Option<Ended> {
+        let outputs = self.outputs_of(request);
+        let ends: Vec<usize> =
+            (0..outputs.len()).filter(|&at| matches!(outputs[at], Output::Ended { .. })).collect();
+        let &[at] = ends.as_slice() else {
+            assert!(ends.is_empty(), "{request} ended {} times", ends.len());
+            return None;
+        };
+        assert_eq!(at + 1, outputs.len(), "something follows the end of {request}");
+        let Output::Ended { end, .. } = &outputs[at] else { return None };
+        Some(Ended::of(end))
+    }
+
+    fn outputs_of(&mut self, request: RequestId) -> &[Output] {
+        self.check();
+        self.outputs.entry(request).or_default()
+    }
+
+    /// What `request`, a prompt of `length`, answers with `count` tokens when it is alone.
+    pub(crate) fn answer_alone(
+        &self,
+        request: RequestId,
+        length: usize,
+        count: usize,
+    ) -> Vec<Token> {
+        let mut tokens = prompt(request, length);
+        for _ in 0..count {
+            tokens.push(self.backend.next_token(&tokens).0);
+        }
+        tokens.split_off(length)
+    }
+
+    /// The sequence of a running request.
+    pub(crate) fn seq_of(&self, request: RequestId) -> Option<SeqId> {
+        let mut running = self.scheduler.computed_lengths().map(|(seq, _)| seq);
+        running.find(|&seq| self.scheduler.request_on(seq) == Some(request))
+    }
+
+    /// The computed length of a running request.
+    pub(crate) fn computed(&self, request: RequestId) -> Option<usize> {
+        let seq = self.seq_of(request)?;
+        self.scheduler.computed_lengths().find(|(s, _)| *s == seq).map(|(_, length)| length)
+    }
+
+    /// Requests with a sequence, and without one.
+    pub(crate) fn running_and_waiting(&self) -> (u32, u32) {
+        let load = self.scheduler.load();
+        (load.running, load.waiting)
+    }
+}
+
+/// How a request ended, in a form that compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Finished(FinishReason),
+    Cancelled,
+    DeadlineExceeded,
+    Failed(SequenceFailure),
+}
+
+impl Ended {
+    fn of(end: &End) -> Self {
+        match end {
+            End::Finished(reason) => Self::Finished(*reason),
+            End::Cancelled => Self::Cancelled,
+            End::DeadlineExceeded => Self::DeadlineExceeded,
+            End::Failed(failure) => Self::Failed((**failure).clone()),
+        }
+    }
+}
+
+fn backend(config: &SchedulerConfig, cells: u32) -> ScriptedBackend {
+    ScriptedBackend::new(cells, config.sequences_max, config.batch_tokens)
+}
+
+/// A prompt that no other request shares.
+fn prompt(request: RequestId, length: usize) -> Vec<Token> {
+    let first = i32::try_from(request.0).expect("few requests") * 1000;
+    (first..).take(length).map(Token).collect()
+}

@@ -1,0 +1,155 @@
+//! What must hold of every plan, and of the backend's memory after it ran.
+
+use indwell_kernel::testing::ScriptedBackend;
+use indwell_kernel::{MemoryOp, Plan, RequestId, Scheduler, SchedulerConfig, SeqId};
+
+use crate::ledger::{Entry, Ledger};
+
+/// One request on its sequence, between steps or under a plan.
+struct Held<'a> {
+    seq: SeqId,
+    request: RequestId,
+    entry: &'a Entry,
+    computed: usize,
+    /// Its tokens in this plan.
+    planned: usize,
+}
+
+impl Held<'_> {
+    fn is_decoding(&self) -> bool {
+        self.entry.is_decoding(self.computed)
+    }
+}
+
+/// Checks `plan`, which `scheduler` has just made.
+pub(crate) fn check_plan(
+    plan: &Plan,
+    scheduler: &Scheduler,
+    config: &SchedulerConfig,
+    ledger: &Ledger,
+) -> Result<(), String> {
+    let held = held(plan, scheduler, ledger)?;
+    check_chunks(plan, &held)?;
+    check_budget(plan, config, &held)?;
+    check_order(plan, &held)?;
+    check_queue(plan, scheduler, ledger)
+}
+
+/// Checks that `backend` holds what the accounts say, after a step in which the first
+/// `computed_chunks` of `plan` left their cells.
+pub(crate) fn check_memory(
+    plan: &Plan,
+    scheduler: &Scheduler,
+    ledger: &Ledger,
+    backend: &ScriptedBackend,
+    computed_chunks: usize,
+) -> Result<(), String> {
+    let mut cells = 0;
+    for sequence in &held(plan, scheduler, ledger)? {
+        let Held { seq, request, entry, computed, .. } = sequence;
+        let ran = plan.chunks.iter().take(computed_chunks).find(|c| c.seq == *seq);
+        let length = computed + ran.map_or(0, |chunk| chunk.tokens.len());
+        if backend.tokens_of(*seq) != Some(&entry.tokens[..length]) {
+            return Err(format!("the memory of {seq} is not the first {length} of {request}"));
+        }
+        cells += length;
+    }
+    if backend.cells_used() != cells {
+        return Err(format!("{} cells used, {cells} accounted for", backend.cells_used()));
+    }
+    Ok(())
+}
+
+fn held<'a>(
+    plan: &Plan,
+    scheduler: &Scheduler,
+    ledger: &'a Ledger,
+) -> Result<Vec<Held<'a>>, String> {
+    let mut held = Vec::new();
+    for (seq, computed) in scheduler.computed_lengths() {
+        let request = scheduler.request_on(seq).ok_or("a length without a request")?;
+        let entry = ledger.live.get(&request).ok_or("a request runs that ended or never was")?;
+        let chunk = plan.chunks.iter().find(|c| c.seq == seq);
+        let planned = chunk.map_or(0, |c| c.tokens.len());
+        held.push(Held { seq, request, entry, computed, planned });
+    }
+    Ok(held)
+}
+
+fn check_chunks(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
+    for chunk in &plan.chunks {
+        let sequence = held.iter().find(|h| h.seq == chunk.seq).ok_or("a chunk of nobody")?;
+        let Held { request, entry, computed, planned, .. } = sequence;
+        let end = computed + planned;
+        if chunk.start as usize != *computed {
+            return Err(format!("{request} starts at {} with {computed} computed", chunk.start));
+        }
+        if entry.tokens.get(*computed..end) != Some(plan.chunk_tokens(chunk)) {
+            return Err(format!("{request} is given tokens that are not its own"));
+        }
+        if chunk.outputs != u32::from(end == entry.tokens.len()) {
+            return Err(format!("{request} has {} outputs at {end}", chunk.outputs));
+        }
+        if entry.paused {
+            return Err(format!("{request} is paused and computed"));
+        }
+    }
+    Ok(())
+}
+
+fn check_budget(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Result<(), String> {
+    let decodes = held.iter().filter(|h| h.planned > 0 && h.is_decoding()).count();
+    let prefill = plan.tokens.len() - decodes;
+    let mut budget = config.batch_tokens as usize - decodes;
+    if decodes > 0 {
+        budget = budget.min(config.prefill_chunk_tokens as usize);
+    }
+    if prefill > budget {
+        return Err(format!("{prefill} prompt tokens in a budget of {budget}"));
+    }
+    let ready = || held.iter().filter(|h| !h.entry.paused);
+    if let Some(left_out) = ready().find(|h| h.is_decoding() && h.planned == 0) {
+        return Err(format!("{} could decode and does not", left_out.request));
+    }
+    let behind = ready().find(|h| h.computed + h.planned < h.entry.tokens.len());
+    match behind {
+        Some(h) if prefill < budget => Err(format!("{} waits though budget is left", h.request)),
+        _ => Ok(()),
+    }
+}
+
+/// Decodes, then running prefills by arrival, then new ones by arrival.
+fn check_order(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
+    let opened = |seq: SeqId| {
+        plan.ops.iter().any(|op| matches!(op, MemoryOp::Open { seq: opened, .. } if *opened == seq))
+    };
+    let rank = |seq: SeqId| {
+        let sequence = held.iter().find(|h| h.seq == seq);
+        sequence.map(|h| match (opened(seq), h.is_decoding()) {
+            (true, _) => (2, h.request.0),
+            (false, false) => (1, h.request.0),
+            (false, true) => (0, u64::from(seq.0)),
+        })
+    };
+    if plan.chunks.is_sorted_by_key(|chunk| rank(chunk.seq)) {
+        Ok(())
+    } else {
+        Err(format!("the batch is out of order: {:?}", plan.chunks))
+    }
+}
+
+/// Whoever got a sequence came before everybody who still waits for one.
+fn check_queue(plan: &Plan, scheduler: &Scheduler, ledger: &Ledger) -> Result<(), String> {
+    let running: Vec<RequestId> =
+        scheduler.computed_lengths().filter_map(|(seq, _)| scheduler.request_on(seq)).collect();
+    let Some(first) = ledger.live.keys().find(|id| !running.contains(id)) else { return Ok(()) };
+    for op in &plan.ops {
+        if let MemoryOp::Open { seq, .. } = op
+            && let Some(request) = scheduler.request_on(*seq)
+            && request > *first
+        {
+            return Err(format!("{request} overtook {first}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Drivers that break the contract on purpose, to show that the simulation notices.
+
+use indwell_kernel::{MemoryOp, Outcome, Output, Plan, Token};
+
+use crate::random::Random;
+
+/// One mistake that a worker around the scheduler could make, or that the scheduler could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sabotage {
+    DropsTruncate,
+    DropsRelease,
+    LosesSample,
+    ForgesToken,
+    SwapsTokens,
+    CommitsFailedStep,
+    ForgetsPause,
+    ForgetsDeadline,
+    LosesToken,
+    LosesEnd,
+    RepeatsEnd,
+}
+
+impl Sabotage {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::DropsTruncate,
+        Self::DropsRelease,
+        Self::LosesSample,
+        Self::ForgesToken,
+        Self::SwapsTokens,
+        Self::CommitsFailedStep,
+        Self::ForgetsPause,
+        Self::ForgetsDeadline,
+        Self::LosesToken,
+        Self::LosesEnd,
+        Self::RepeatsEnd,
+    ];
+
+    pub(crate) fn spoil_plan(self, plan: &mut Plan) {
+        match self {
+            Self::DropsTruncate => plan.ops.retain(|op| !matches!(op, MemoryOp::Truncate { .. })),
+            Self::DropsRelease => plan.ops.retain(|op| !matches!(op, MemoryOp::Release { .. })),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn spoil_outcome(self, outcome: &mut Outcome, random: &mut Random) {
+        let samples = &mut outcome.samples;
+        match self {
+            Self::LosesSample if !samples.is_empty() => {
+                samples.remove(random.index(samples.len()));
+            }
+            Self::ForgesToken if !samples.is_empty() => {
+                let forged = random.index(samples.len());
+                samples[forged].token = Token(samples[forged].token.0 ^ 1);
+            }
+            Self::SwapsTokens if samples.len() > 1 => {
+                let first = samples[0].token;
+                samples[0].token = samples[1].token;
+                samples[1].token = first;
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn spoil_outputs(self, outputs: &mut Vec<Output>) {
+        let lost = |output: &Output| match self {
+            Self::LosesToken => matches!(output, Output::Token { .. }),
+            Self::LosesEnd => matches!(output, Output::Ended { .. }),
+            _ => false,
+        };
+        outputs.retain(|output| !lost(output));
+        if self == Self::RepeatsEnd
+            && let Some(end) = outputs.iter().find(|o| matches!(o, Output::Ended { .. }))
+        {
+            outputs.push(end.clone());
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What one schedule is made of: bounds, a backend and how often what happens, all from a seed.
+
+use indwell_kernel::{AdmissionLimits, SchedulerConfig, SchedulerOptions};
+
+use crate::random::Random;
+
+/// One schedule's circumstances. Rates are "once in so many turns"; 0 is never.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) config: SchedulerConfig,
+    pub(crate) queue: AdmissionLimits,
+    /// The backend's cells; fewer than `config.context_tokens` where its count differs from ours.
+    pub(crate) cells: u32,
+    /// An answer ends by itself about once in so many tokens.
+    pub(crate) answer_tokens: u64,
+    /// Turns in which requests arrive, readers change their minds and steps fail.
+    pub(crate) turmoil_turns: u32,
+    pub(crate) arrivals: u32,
+    pub(crate) cancels: u32,
+    pub(crate) finishes: u32,
+    pub(crate) pauses: u32,
+    pub(crate) faults: u32,
+    /// Requests with a deadline, one in so many.
+    pub(crate) deadlines: u32,
+}
+
+impl Scenario {
+    /// Draws the circumstances.
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let config = config(random);
+        let short_of_cells = random.one_in(6);
+        Self {
+            config,
+            queue: AdmissionLimits {
+                requests_max: random.within(1..=12),
+                tokens_max: random.within(1..=400),
+            },
+            cells: if short_of_cells {
+                random.within(1..=config.context_tokens)
+            } else {
+                config.context_tokens
+            },
+            answer_tokens: u64::from(random.pick(&[2, 9, 40, u32::MAX])),
+            turmoil_turns: random.within(5..=60),
+            arrivals: random.pick(&[1, 2, 4, 9]),
+            cancels: random.pick(&[0, 5, 20]),
+            finishes: random.pick(&[0, 8, 30]),
+            pauses: random.pick(&[0, 3, 12]),
+            faults: random.pick(&[0, 0, 3, 10]),
+            deadlines: random.pick(&[0, 2, 6]),
+        }
+    }
+}
+
+/// Small bounds, so that every limit is met within a few turns.
+fn config(random: &mut Random) -> SchedulerConfig {
+    let sequences = random.within(1..=6);
+    let batch = random.within(sequences..=24);
+    let context = random.within(2..=160);
+    let options = SchedulerOptions {
+        context_tokens: Some(i64::from(context)),
+        request_tokens_max: Some(i64::from(random.within(2..=context))),
+        sequences_max: Some(i64::from(sequences)),
+        batch_tokens: Some(i64::from(batch)),
+        prefill_chunk_tokens: Some(i64::from(random.within(1..=batch))),
+    };
+    options.validate().expect("drawn within the limits")
+}

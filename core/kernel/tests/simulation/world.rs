@@ -1,0 +1,365 @@
+//! One schedule: a scheduler, a scripted backend, callers who change their minds, and the checks
+//! after every step. First turmoil, then calm, in which everything has to end.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use indwell_kernel::testing::{ScriptedBackend, StepFault, VirtualClock};
+use indwell_kernel::{
+    AdmissionGate, Backend, FinishReason, Load, MemoryOp, Outcome, Output, Plan, Request,
+    RequestId, SamplingParams, Scheduler, StepError, Token,
+};
+
+use crate::ledger::{Cause, Ends, Ledger, Phase};
+use crate::random::Random;
+use crate::rules;
+use crate::sabotage::Sabotage;
+use crate::scenario::Scenario;
+
+/// What a schedule, or many, came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) schedules: u64,
+    pub(crate) steps: u64,
+    pub(crate) requests: u64,
+    pub(crate) refused: u64,
+    pub(crate) chunked_prefills: u64,
+    pub(crate) preemptions: u64,
+    pub(crate) failed_steps: u64,
+    pub(crate) ends: Ends,
+    /// A hash over all outputs, in order.
+    pub(crate) history: u64,
+}
+
+/// Everything that one schedule consists of.
+pub(crate) struct World {
+    random: Random,
+    scenario: Scenario,
+    sabotage: Option<Sabotage>,
+    scheduler: Scheduler,
+    backend: ScriptedBackend,
+    gate: AdmissionGate,
+    clock: VirtualClock,
+    ledger: Ledger,
+    plan: Plan,
+    outcome: Outcome,
+    tally: Tally,
+    history: DefaultHasher,
+}
+
+impl World {
+    /// The schedule of `seed`, driven as it should be or with a mistake.
+    pub(crate) fn new(seed: u64, sabotage: Option<Sabotage>) -> Self {
+        let mut random = Random::new(seed);
+        let scenario = Scenario::draw(&mut random);
+        let config = scenario.config;
+        let backend =
+            ScriptedBackend::new(scenario.cells, config.sequences_max, config.batch_tokens);
+        Self {
+            random,
+            sabotage,
+            scheduler: Scheduler::new(config),
+            backend: backend.with_answers_of_about(scenario.answer_tokens),
+            gate: AdmissionGate::new(scenario.queue),
+            clock: VirtualClock::default(),
+            ledger: Ledger::default(),
+            plan: Plan::default(),
+            outcome: Outcome::default(),
+            tally: Tally { schedules: 1, ..Tally::default() },
+            history: DefaultHasher::new(),
+            scenario,
+        }
+    }
+
+    /// Runs the schedule to its end, or to the first thing that is wrong.
+    pub(crate) fn run(mut self) -> Result<Tally, String> {
+        for _ in 0..self.scenario.turmoil_turns {
+            self.callers_act()?;
+            self.pass_time()?;
+            self.step()?;
+        }
+        self.calm_down();
+        let turns_max = self.turns_max();
+        let mut turns = 0;
+        while let Some(&first) = self.ledger.live.keys().next() {
+            if turns == turns_max {
+                return Err(format!("{first} has waited for {turns_max} calm turns"));
+            }
+            self.pass_time()?;
+            self.step()?;
+            if self.plan.is_empty() && !self.ledger.live.is_empty() {
+                return Err(format!("nothing is done for {first}"));
+            }
+            turns += 1;
+        }
+        self.check_nothing_is_left()
+    }
+
+    fn callers_act(&mut self) -> Result<(), String> {
+        if self.random.one_in(self.scenario.arrivals) {
+            for _ in 0..self.random.within(1..=3) {
+                self.submit();
+            }
+        }
+        if self.random.one_in(self.scenario.cancels)
+            && let Some(request) = self.anybody()
+        {
+            self.scheduler.cancel(request);
+            self.take_outputs(Cause::Cancel(request))?;
+        }
+        if self.random.one_in(self.scenario.finishes)
+            && let Some(request) = self.anybody()
+        {
+            let reason = self.random.pick(&[FinishReason::Stop, FinishReason::Length]);
+            self.scheduler.finish(request, reason);
+            self.take_outputs(Cause::Finish(request, reason))?;
+        }
+        if self.random.one_in(self.scenario.pauses)
+            && let Some(request) = self.anybody()
+        {
+            self.toggle_pause(request);
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self) {
+        let config = self.scenario.config;
+        let longest = config.request_tokens_max - 1;
+        let short = longest.min(self.random.pick(&[4, 30, u32::MAX]));
+        let length = self.random.within(1..=short);
+        if self.gate.enter(length).is_err() {
+            self.tally.refused += 1;
+            return;
+        }
+        let wait = Duration::from_millis(u64::from(self.random.within(0..=80)));
+        let request = Request {
+            id: RequestId(self.ledger.count),
+            prompt: (0..length).map(|_| token(&mut self.random)).collect(),
+            max_tokens: self.random.within(1..=40),
+            sampling: SamplingParams::greedy(),
+            logprobs: false,
+            deadline: self
+                .random
+                .one_in(self.scenario.deadlines)
+                .then(|| self.clock.now().after(wait)),
+        };
+        self.ledger.open(&request, config.request_tokens_max);
+        self.scheduler.submit(request);
+        self.tally.requests += 1;
+    }
+
+    /// Any request there ever was: the scheduler has to cope with ended ones, too.
+    fn anybody(&mut self) -> Option<RequestId> {
+        let count = usize::try_from(self.ledger.count).expect("few requests");
+        (count > 0).then(|| RequestId(self.random.index(count) as u64))
+    }
+
+    fn toggle_pause(&mut self, request: RequestId) {
+        let Some(entry) = self.ledger.live.get_mut(&request) else { return };
+        entry.paused = !entry.paused;
+        if !entry.paused {
+            self.scheduler.resume(request);
+        } else if self.sabotage != Some(Sabotage::ForgetsPause) {
+            self.scheduler.pause(request);
+        }
+    }
+
+    fn pass_time(&mut self) -> Result<(), String> {
+        let jump = if self.random.one_in(20) { 30 } else { 1 };
+        self.clock.advance(Duration::from_millis(jump));
+        let now = self.clock.now();
+        if self.sabotage != Some(Sabotage::ForgetsDeadline) {
+            self.scheduler.expire(now);
+        }
+        self.take_outputs(Cause::Expire(now))?;
+        let next = self.ledger.live.values().filter_map(|entry| entry.deadline).min();
+        if self.scheduler.next_deadline() != next {
+            return Err(format!("the next deadline is {next:?}"));
+        }
+        Ok(())
+    }
+
+    /// No more arrivals, faults or pauses.
+    fn calm_down(&mut self) {
+        self.scenario.faults = 0;
+        for (&request, entry) in &mut self.ledger.live {
+            if std::mem::take(&mut entry.paused) {
+                self.scheduler.resume(request);
+            }
+        }
+    }
+
+    /// A bound on the turns that all live requests take. Each turn computes a token or lacks the
+    /// cells; a lack sets back one request, at most once for each sequence before one ends.
+    fn turns_max(&self) -> usize {
+        let tokens: usize = self.ledger.live.values().map(|entry| entry.tokens_max).sum();
+        (self.ledger.live.len() + 1) * (tokens + self.scenario.config.sequences_max as usize + 2)
+    }
+
+    /// Plans, executes and settles one step, and checks it from all sides.
+    fn step(&mut self) -> Result<(), String> {
+        self.scheduler.plan(&mut self.plan);
+        self.take_outputs(Cause::Plan)?;
+        if self.plan.is_empty() {
+            return Ok(());
+        }
+        rules::check_plan(&self.plan, &self.scheduler, &self.scenario.config, &self.ledger)?;
+        self.tally.chunked_prefills +=
+            self.plan.chunks.iter().filter(|chunk| chunk.outputs == 0).count() as u64;
+        let fails_after = self.script_fault();
+        if let Some(sabotage) = self.sabotage {
+            sabotage.spoil_plan(&mut self.plan);
+        }
+        self.tally.steps += 1;
+        let result = self.backend.execute(&self.plan, &mut self.outcome);
+        let all_cells = self.scenario.cells == self.scenario.config.context_tokens;
+        if result == Err(StepError::NoCells) && fails_after.is_none() && all_cells {
+            return Err("more cells were needed than reserved".to_owned());
+        }
+        let chunks = if result.is_ok() { self.plan.chunks.len() } else { fails_after.unwrap_or(0) };
+        rules::check_memory(&self.plan, &self.scheduler, &self.ledger, &self.backend, chunks)?;
+        match result {
+            Ok(()) => self.commit(),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Maybe lets the coming batch fail, and says how many of its chunks are computed even so.
+    fn script_fault(&mut self) -> Option<usize> {
+        if self.plan.chunks.is_empty() || !self.random.one_in(self.scenario.faults) {
+            return None;
+        }
+        let chunks = self.plan.chunks.len();
+        let error = match self.random.within(0..=3) {
+            0 => StepError::NoCells,
+            1 => StepError::Aborted,
+            2 => StepError::Fatal("scripted".to_owned()),
+            _ => {
+                let sampled = self.random.index(chunks);
+                self.backend.script(Some(StepFault::Sequence(sampled)));
+                return None;
+            }
+        };
+        let partial = self.random.index(chunks + 1);
+        self.backend.script(Some(StepFault::Step { error, partial }));
+        Some(partial)
+    }
+
+    fn commit(&mut self) -> Result<(), String> {
+        let failed =
+            self.outcome.failures.iter().filter_map(|(s, _)| self.scheduler.request_on(*s));
+        let cause = Cause::Commit(failed.collect());
+        if let Some(sabotage) = self.sabotage {
+            sabotage.spoil_outcome(&mut self.outcome, &mut self.random);
+        }
+        self.scheduler.commit(&self.plan, &self.outcome);
+        self.take_outputs(cause)
+    }
+
+    fn fail(&mut self, error: StepError) -> Result<(), String> {
+        self.tally.failed_steps += 1;
+        if self.sabotage == Some(Sabotage::CommitsFailedStep) {
+            return self.commit();
+        }
+        let before = self.lengths();
+        let participants: Vec<RequestId> =
+            self.plan.chunks.iter().filter_map(|c| self.scheduler.request_on(c.seq)).collect();
+        self.scheduler.fail(&self.plan, &error);
+        self.take_outputs(Cause::Fail(error.clone(), participants.clone()))?;
+        let after = self.lengths();
+        let gone: Vec<RequestId> =
+            before.iter().filter(|b| !after.contains(b)).map(|(request, _)| *request).collect();
+        let mut due = match error {
+            StepError::Aborted => Vec::new(),
+            StepError::NoCells => participants.iter().max().copied().into_iter().collect(),
+            StepError::Fatal(_) => participants,
+        };
+        due.sort_unstable();
+        if gone != due || after.len() + gone.len() != before.len() {
+            return Err(format!("{gone:?} lost their cells instead of {due:?} after {error:?}"));
+        }
+        if error == StepError::NoCells {
+            let preempted = gone.iter().filter(|id| self.ledger.live.contains_key(id)).count();
+            if preempted == 0 && before.len() > 1 {
+                return Err(format!("{gone:?} failed for lack of cells, but was not alone"));
+            }
+            self.tally.preemptions += preempted as u64;
+        }
+        Ok(())
+    }
+
+    /// The running requests with their computed lengths, in order of arrival.
+    fn lengths(&self) -> Vec<(RequestId, usize)> {
+        let lengths = self.scheduler.computed_lengths();
+        let mut lengths: Vec<_> = lengths
+            .filter_map(|(seq, length)| Some((self.scheduler.request_on(seq)?, length)))
+            .collect();
+        lengths.sort_unstable();
+        lengths
+    }
+
+    fn take_outputs(&mut self, cause: Cause) -> Result<(), String> {
+        let mut outputs: Vec<Output> = self.scheduler.drain_outputs().collect();
+        if let Some(sabotage) = self.sabotage {
+            sabotage.spoil_outputs(&mut outputs);
+        }
+        for output in &outputs {
+            record(output, &mut self.history);
+            if let Some(prompt_tokens) = self.ledger.take(output, &cause, &self.backend)? {
+                self.gate.leave(prompt_tokens, self.clock.now());
+            }
+        }
+        self.ledger.settle(&cause)?;
+        let waiting = self.ledger.live.values().filter(|e| e.phase == Phase::Waiting).count();
+        if self.gate.waiting() as usize != waiting {
+            return Err(format!("{} at the gate, {waiting} wait", self.gate.waiting()));
+        }
+        self.scheduler.audit()
+    }
+
+    fn check_nothing_is_left(mut self) -> Result<Tally, String> {
+        self.step()?;
+        let opens = |op: &MemoryOp| matches!(op, MemoryOp::Open { .. });
+        if self.plan.ops.iter().any(opens) || !self.plan.chunks.is_empty() {
+            return Err(format!("something is done for nobody: {:?}", self.plan));
+        }
+        self.step()?;
+        if !self.plan.is_empty() || self.scheduler.load() != Load::default() {
+            return Err(format!("{:?} is left at the end", self.scheduler.load()));
+        }
+        if self.backend.cells_used() > 0 {
+            return Err(format!("{} cells are left at the end", self.backend.cells_used()));
+        }
+        self.tally.ends = self.ledger.ends;
+        self.tally.history = self.history.finish();
+        Ok(self.tally)
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.schedules += other.schedules;
+        self.steps += other.steps;
+        self.requests += other.requests;
+        self.refused += other.refused;
+        self.chunked_prefills += other.chunked_prefills;
+        self.preemptions += other.preemptions;
+        self.failed_steps += other.failed_steps;
+        self.ends += other.ends;
+        self.history ^= other.history;
+    }
+}
+
+/// Adds `output` to the hash of all outputs.
+fn record(output: &Output, history: &mut DefaultHasher) {
+    match output {
+        Output::Admitted { request } => (0, request).hash(history),
+        Output::Token { request, token, .. } => (1, request, token).hash(history),
+        Output::Ended { request, end } => (2, request, std::mem::discriminant(end)).hash(history),
+    }
+}
+
+fn token(random: &mut Random) -> Token {
+    Token(i32::try_from(random.within(0..=0xffff)).expect("16 bits fit"))
+}
