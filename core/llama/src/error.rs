@@ -1,0 +1,114 @@
+//! What can go wrong at llama.cpp's edge, as types; the runtime turns them into its own kinds.
+
+use std::path::PathBuf;
+
+/// No backend could be loaded, so nothing can be computed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("found no ggml backend with a CPU device in {}", list(.searched))]
+pub struct BackendsError {
+    /// The folders that were searched.
+    pub searched: Vec<PathBuf>,
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A model file could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Nothing is at the path, or it can't be read.
+    #[error("{path}: {source}", path = .path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The path is a folder, a pipe or the like.
+    #[error("{path} is not a regular file", path = .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The path can't be given to llama.cpp.
+    #[error("{path:?} is not valid UTF-8 or has a NUL in it")]
+    PathText {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file does not begin as a GGUF file does.
+    #[error("{path} is not a GGUF file: {reason}", path = .path.display())]
+    NotGguf {
+        /// The path.
+        path: PathBuf,
+        /// What is there instead.
+        reason: String,
+    },
+    /// llama.cpp refused the file.
+    #[error("{path} can't be loaded: {reason}", path = .path.display())]
+    Refused {
+        /// The path.
+        path: PathBuf,
+        /// llama.cpp's last error lines.
+        reason: String,
+    },
+    /// The model can't generate text.
+    #[error("{path} is a {architecture} model, which does not generate text", path = .path.display())]
+    NotGenerative {
+        /// The path.
+        path: PathBuf,
+        /// `general.architecture`.
+        architecture: String,
+    },
+    /// There is nothing to compute with.
+    #[error(transparent)]
+    Backends(#[from] BackendsError),
+}
+
+/// A context could not be made.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ContextError {
+    /// llama.cpp refused, most often for want of memory.
+    #[error("no context of {context_tokens} tokens could be made: {reason}")]
+    Refused {
+        /// The cells asked for.
+        context_tokens: u32,
+        /// llama.cpp's last error lines.
+        reason: String,
+    },
+    /// The sampling threads could not be started.
+    #[error("the sampling threads could not be started: {0}")]
+    Threads(String),
+}
+
+/// A decode call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The memory has no cells for the batch (llama.cpp's 1). Nothing was changed.
+    #[error("the KV cache has no slot for the batch")]
+    NoSlot,
+    /// The abort handle was set (llama.cpp's 2).
+    #[error("the decode was aborted")]
+    Aborted,
+    /// The batch was refused (llama.cpp's -1). Nothing was changed.
+    #[error("llama.cpp refused the batch as invalid")]
+    InvalidBatch,
+    /// Anything else; -2 is a failed allocation, -3 a failed computation.
+    #[error("llama.cpp's decode failed with code {0}")]
+    Failed(i32),
+}
+
+/// No token could be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SampleError {
+    /// The logits hold NaN, or nothing finite at all.
+    #[error("the model's logits are not finite numbers")]
+    NotFinite,
+    /// A sampler left no candidate.
+    #[error("the samplers left no token to choose")]
+    NoCandidate,
+    /// llama.cpp could not make a sampler.
+    #[error("llama.cpp could not make a sampler")]
+    NoSampler,
+}

@@ -1,0 +1,209 @@
+//! The kernel's `Backend` on llama.cpp: executes plans, one after the other, on one context.
+
+use indwell_kernel::{
+    Backend, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError,
+};
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+
+use crate::error::{ContextError, DecodeError, SampleError};
+use crate::sampler::Drawn;
+use crate::{Batch, Context, Sampler};
+
+/// Runs plans on a context it owns. One thread at a time.
+#[derive(Debug)]
+pub struct Executor {
+    context: Context,
+    batch: Batch,
+    /// By sequence id.
+    seats: Vec<Seat>,
+    sampling_threads: rayon::ThreadPool,
+}
+
+/// A sequence's place in the executor.
+#[derive(Debug, Default)]
+struct Seat {
+    sampler: Option<Sampler>,
+    /// Where its logits are in this step.
+    row: Option<Row>,
+    drawn: Option<Result<Drawn, SampleError>>,
+    /// Why it takes no part in this step's batch though it was planned.
+    failure: Option<SequenceFailure>,
+}
+
+/// A row of the context's logits, valid until its next decode.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    logits: *const f32,
+    length: usize,
+}
+
+// SAFETY: points to floats that nobody writes between a decode and the next.
+unsafe impl Send for Row {}
+
+/// From here on, sampling several sequences in parallel beats waking the threads for it
+/// (a pass over 49,152 logits takes about 10 µs, waking a thread about as long).
+const PARALLEL_LOGITS_MIN: usize = 1 << 18;
+
+impl Executor {
+    /// An executor on `context`.
+    ///
+    /// # Errors
+    /// [`ContextError::Threads`] when the sampling threads can't be started.
+    pub fn new(context: Context) -> Result<Self, ContextError> {
+        let params = *context.params();
+        let sampling_threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(params.threads.min(params.sequences_max) as usize)
+            .thread_name(|index| format!("indwell-sample-{index}"))
+            .build()
+            .map_err(|error| ContextError::Threads(error.to_string()))?;
+        Ok(Self {
+            context,
+            batch: Batch::new(params.batch_tokens as usize),
+            seats: (0..params.sequences_max).map(|_| Seat::default()).collect(),
+            sampling_threads,
+        })
+    }
+
+    /// The context it runs on.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn apply(&mut self, op: &MemoryOp) {
+        match op {
+            MemoryOp::Open { seq, sampling, logprobs } => {
+                let size = self.context.model().vocabulary().size() as usize;
+                let seat = &mut self.seats[seq.index()];
+                match Sampler::new(sampling, *logprobs, size) {
+                    Ok(sampler) => seat.sampler = Some(sampler),
+                    Err(error) => {
+                        seat.failure = Some(SequenceFailure::Sampling(error.to_string()));
+                    }
+                }
+            }
+            MemoryOp::Truncate { seq, from } => {
+                if !self.context.truncate(*seq, *from) {
+                    self.seats[seq.index()].failure = Some(SequenceFailure::Compute(
+                        "a failed step can't be undone on this model's memory".to_owned(),
+                    ));
+                }
+            }
+            MemoryOp::Release { seq } => {
+                self.context.release(*seq);
+                self.seats[seq.index()] = Seat::default();
+            }
+        }
+    }
+
+    /// Fills the batch with the plan's chunks, but for sequences that failed already.
+    fn fill(&mut self, plan: &Plan) {
+        self.batch.clear();
+        for chunk in &plan.chunks {
+            if self.seats[chunk.seq.index()].failure.is_some() {
+                continue;
+            }
+            let tokens = plan.chunk_tokens(chunk);
+            let first_output = tokens.len() - (chunk.outputs as usize).min(tokens.len());
+            for (position, (at, &token)) in (chunk.start..).zip(tokens.iter().enumerate()) {
+                let pushed = self.batch.push(chunk.seq, position, token, at >= first_output);
+                assert!(pushed.is_some(), "a plan has at most batch_tokens tokens");
+            }
+        }
+    }
+
+    /// Notes where each output's logits are. A chunk's sample is drawn from its last token.
+    fn locate_logits(&mut self, plan: &Plan) {
+        let mut end = 0;
+        for chunk in &plan.chunks {
+            if self.seats[chunk.seq.index()].failure.is_some() {
+                continue;
+            }
+            end += chunk.tokens.len();
+            if chunk.outputs > 0 {
+                let row = self.context.logits(&self.batch, end - 1);
+                let row = row.map(|row| Row { logits: row.as_ptr(), length: row.len() });
+                self.seats[chunk.seq.index()].row = row;
+            }
+        }
+    }
+
+    fn sample(&mut self) {
+        let costly = self.seats.iter().filter_map(|seat| match (&seat.sampler, seat.row) {
+            // A chain builds and sorts candidates: reckoned as 32 passes over the logits.
+            (Some(sampler), Some(row)) if sampler.is_cheap() => Some(row.length),
+            (_, row) => row.map(|row| row.length * 32),
+        });
+        let waiting = self.seats.iter().filter(|seat| seat.row.is_some()).count();
+        if waiting > 1 && costly.sum::<usize>() >= PARALLEL_LOGITS_MIN {
+            let seats = &mut self.seats;
+            self.sampling_threads.install(|| seats.par_iter_mut().for_each(Seat::sample));
+        } else {
+            self.seats.iter_mut().for_each(Seat::sample);
+        }
+    }
+
+    fn report(&mut self, plan: &Plan, outcome: &mut Outcome) {
+        for chunk in &plan.chunks {
+            let seat = &mut self.seats[chunk.seq.index()];
+            if let Some(failure) = seat.failure.take() {
+                outcome.failures.push((chunk.seq, failure));
+            } else if chunk.outputs > 0 {
+                match seat.drawn.take() {
+                    Some(Ok(drawn)) => outcome.samples.push(self.as_sample(chunk.seq, drawn)),
+                    Some(Err(error)) => outcome
+                        .failures
+                        .push((chunk.seq, SequenceFailure::Sampling(error.to_string()))),
+                    None => outcome.failures.push((
+                        chunk.seq,
+                        SequenceFailure::Sampling("the step gave no logits".to_owned()),
+                    )),
+                }
+            }
+        }
+    }
+
+    fn as_sample(&self, seq: SeqId, drawn: Drawn) -> Sample {
+        Sample {
+            seq,
+            token: drawn.token,
+            logprob: drawn.logprob,
+            end_of_generation: self.context.model().vocabulary().is_end_of_generation(drawn.token),
+        }
+    }
+}
+
+impl Seat {
+    fn sample(&mut self) {
+        let (Some(row), Some(sampler)) = (self.row.take(), &mut self.sampler) else { return };
+        // SAFETY: `locate_logits` pointed the row at this step's logits, and no decode can run
+        // while the executor is borrowed for sampling.
+        let logits = unsafe { std::slice::from_raw_parts(row.logits, row.length) };
+        self.drawn = Some(sampler.draw(logits));
+    }
+}
+
+impl Backend for Executor {
+    fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
+        outcome.clear();
+        for op in &plan.ops {
+            self.apply(op);
+        }
+        self.fill(plan);
+        if !self.batch.is_empty() {
+            self.context.decode(&mut self.batch).map_err(step_error)?;
+            self.locate_logits(plan);
+            self.sample();
+        }
+        self.report(plan, outcome);
+        Ok(())
+    }
+}
+
+fn step_error(error: DecodeError) -> StepError {
+    match error {
+        DecodeError::NoSlot => StepError::NoCells,
+        DecodeError::Aborted => StepError::Aborted,
+        DecodeError::InvalidBatch | DecodeError::Failed(_) => StepError::Fatal(error.to_string()),
+    }
+}

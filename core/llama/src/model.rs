@@ -1,0 +1,210 @@
+//! Weights, and what a model says of itself.
+//!
+//! A [`Model`] is immutable once loaded and shared by contexts, each of which keeps it alive.
+//! The file is checked for what would only yield a puzzling refusal from llama.cpp; a full
+//! pre-flight of its structure is not made here.
+
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_sys_2 as sys;
+
+use crate::Vocabulary;
+use crate::backends::Backends;
+use crate::error::LoadError;
+use crate::log::capturing_errors;
+
+/// How to load a model.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ModelParams {
+    /// Layers to place on GPUs; `None` for all of them where there is a GPU.
+    pub gpu_layers: Option<u32>,
+}
+
+/// Loaded weights and their vocabulary.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) inner: LlamaModel,
+    path: PathBuf,
+}
+
+/// A GGUF file begins with these four bytes.
+const GGUF_MAGIC: &[u8; 4] = b"GGUF";
+/// Magic, version, and the counts of tensors and keys.
+const GGUF_HEADER_BYTES: usize = 24;
+
+impl Model {
+    /// Loads a GGUF file. `on_progress` is told the share that is loaded, from 0 to 1.
+    ///
+    /// # Errors
+    /// [`LoadError`] for a path that is no readable GGUF file, a file that llama.cpp refuses,
+    /// and a model that does not generate text.
+    ///
+    /// # Blocking
+    /// As long as reading the file takes.
+    pub fn load(
+        path: &Path,
+        params: ModelParams,
+        mut on_progress: impl FnMut(f32) + 'static,
+    ) -> Result<Self, LoadError> {
+        check_file(path)?;
+        let backends = Backends::load()?;
+        let text = path.to_str().filter(|text| !text.contains('\0'));
+        let text = text.ok_or_else(|| LoadError::PathText { path: path.to_owned() })?;
+        let mut llama_params = LlamaModelParams::default().with_progress_callback(move |share| {
+            // A panic must not unwind into C++: it stops the load instead.
+            catch_unwind(AssertUnwindSafe(|| on_progress(share))).is_ok()
+        });
+        if let Some(layers) = params.gpu_layers {
+            llama_params = llama_params.with_n_gpu_layers(layers);
+        }
+        let (loaded, errors) = capturing_errors(|| {
+            LlamaModel::load_from_file(&backends.token, text, &llama_params)
+        });
+        let inner = loaded.map_err(|error| LoadError::Refused {
+            path: path.to_owned(),
+            reason: if errors.is_empty() { error.to_string() } else { errors },
+        })?;
+        let model = Self { inner, path: path.to_owned() };
+        model.check_generative()?;
+        Ok(model)
+    }
+
+    /// Where it was loaded from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its vocabulary.
+    #[must_use]
+    pub fn vocabulary(&self) -> Vocabulary<'_> {
+        Vocabulary::of(self)
+    }
+
+    /// `general.name`, or else the file's name without its ending.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.metadata("general.name").filter(|name| !name.is_empty()).unwrap_or_else(|| {
+            self.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+        })
+    }
+
+    /// Architecture, size and quantization in a few words, as llama.cpp puts it.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let mut buffer = [0_u8; 256];
+        // SAFETY: the buffer is as long as stated; llama.cpp ends what it writes with a NUL.
+        unsafe {
+            sys::llama_model_desc(self.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len());
+        }
+        let end = buffer.iter().position(|&byte| byte == 0).unwrap_or(0);
+        String::from_utf8_lossy(&buffer[..end]).into_owned()
+    }
+
+    /// How many weights it has.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        self.inner.n_params()
+    }
+
+    /// The size of its weights in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.inner.size()
+    }
+
+    /// The context it was trained for, in tokens.
+    #[must_use]
+    pub fn trained_context_tokens(&self) -> u32 {
+        self.inner.n_ctx_train()
+    }
+
+    /// Its chat template in Jinja, if it has one.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<String> {
+        self.inner.chat_template(None).ok()?.to_string().ok()
+    }
+
+    /// The metadata value of `key` as text.
+    #[must_use]
+    pub fn metadata(&self, key: &str) -> Option<String> {
+        self.inner.meta_val_str(key).ok()
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut sys::llama_model {
+        const { assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>()) };
+        // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null pointer to the model, and
+        // keeps it to itself; contexts can only be made with the pointer.
+        unsafe { std::mem::transmute_copy(&self.inner) }
+    }
+
+    /// Encoders (BERT and the like) load, but have nothing to continue a text with.
+    fn check_generative(&self) -> Result<(), LoadError> {
+        let architecture = self.metadata("general.architecture").unwrap_or_default();
+        let causal = self.metadata(&format!("{architecture}.attention.causal"));
+        // SAFETY: the model is loaded.
+        let decodes = unsafe { sys::llama_model_has_decoder(self.as_ptr()) };
+        if !decodes || causal.as_deref() == Some("false") {
+            return Err(LoadError::NotGenerative { path: self.path.clone(), architecture });
+        }
+        Ok(())
+    }
+}
+
+fn check_file(path: &Path) -> Result<(), LoadError> {
+    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(LoadError::NotAFile { path: path.to_owned() });
+    }
+    let mut header = Vec::with_capacity(GGUF_HEADER_BYTES);
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(GGUF_HEADER_BYTES as u64).read_to_end(&mut header).map_err(unreadable)?;
+    let not_gguf = |reason: String| LoadError::NotGguf { path: path.to_owned(), reason };
+    if header.is_empty() {
+        return Err(not_gguf("it is empty".to_owned()));
+    }
+    if !header.starts_with(GGUF_MAGIC) {
+        let start = String::from_utf8_lossy(&header[..header.len().min(4)]).into_owned();
+        return Err(not_gguf(format!("it begins with {start:?}, not with \"GGUF\"")));
+    }
+    if header.len() < GGUF_HEADER_BYTES {
+        return Err(not_gguf(format!("it ends after {} bytes, in its header", header.len())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(path: &Path) -> LoadError {
+        Model::load(path, ModelParams::default(), |_| {}).expect_err("not a model")
+    }
+
+    #[test]
+    fn what_is_no_model_is_told_apart() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).expect("written");
+            path
+        };
+        assert!(matches!(load(&dir.path().join("none.gguf")), LoadError::Unreadable { .. }));
+        assert!(matches!(load(dir.path()), LoadError::NotAFile { .. }));
+        assert!(matches!(load(&file("empty.gguf", b"")), LoadError::NotGguf { .. }));
+        assert!(matches!(load(&file("text.gguf", b"hello, world")), LoadError::NotGguf { .. }));
+        assert!(matches!(load(&file("short.gguf", b"GGUF\x03\0")), LoadError::NotGguf { .. }));
+        let mut cut = Vec::from(*GGUF_MAGIC);
+        cut.extend_from_slice(&3_u32.to_le_bytes());
+        cut.extend_from_slice(&2_u64.to_le_bytes());
+        cut.extend_from_slice(&5_u64.to_le_bytes());
+        let refused = load(&file("cut.gguf", &cut));
+        let LoadError::Refused { reason, .. } = refused else { panic!("{refused:?}") };
+        assert!(!reason.is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! Text to tokens and back, on a model's vocabulary.
+
+use indwell_kernel::Token;
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::vocab::LlamaVocab;
+
+use crate::model::Model;
+
+/// A model's vocabulary. Cheap to make; immutable, so any thread may use it.
+#[derive(Debug)]
+pub struct Vocabulary<'model> {
+    inner: LlamaVocab<'model>,
+}
+
+impl<'model> Vocabulary<'model> {
+    pub(crate) fn of(model: &'model Model) -> Self {
+        Self { inner: model.inner.vocab() }
+    }
+
+    /// How many tokens it has.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.inner.n_tokens().try_into().unwrap_or(0)
+    }
+
+    /// The tokens of `text`.
+    ///
+    /// `add_special` lets the model's rules add a beginning-of-sequence token and the like.
+    /// `parse_special` turns control tokens' literals (such as `<|im_end|>`) into those tokens;
+    /// text from users must not be tokenized so.
+    ///
+    /// # Panics
+    /// Above 2 GiB of text: callers bound it by the context first.
+    #[must_use]
+    pub fn tokenize(&self, text: &str, add_special: bool, parse_special: bool) -> Vec<Token> {
+        let tokens = self.inner.tokenize(text.as_bytes(), add_special, parse_special);
+        tokens.into_iter().map(|token| Token(token.0)).collect()
+    }
+
+    /// Appends the bytes of `token` to `bytes`; control tokens have none. A character may be
+    /// spread over several tokens. Unknown ids append nothing.
+    pub fn append_piece(&self, token: Token, bytes: &mut Vec<u8>) {
+        if self.has(token) {
+            self.inner.token_to_piece_into(LlamaToken(token.0), bytes, false, None);
+        }
+    }
+
+    /// Whether `token` ends an answer: end of text, end of turn and the like.
+    #[must_use]
+    pub fn is_end_of_generation(&self, token: Token) -> bool {
+        self.has(token) && self.inner.is_eog(LlamaToken(token.0))
+    }
+
+    /// Whether a completion's prompt begins with a beginning-of-sequence token.
+    #[must_use]
+    pub fn adds_bos(&self) -> bool {
+        self.inner.should_add_bos()
+    }
+
+    /// The literal of the beginning-of-sequence token, if there is one.
+    #[must_use]
+    pub fn bos_text(&self) -> Option<String> {
+        self.literal(Token(self.inner.bos().0))
+    }
+
+    /// The literal of the end-of-sequence token, if there is one.
+    #[must_use]
+    pub fn eos_text(&self) -> Option<String> {
+        self.literal(Token(self.inner.eos().0))
+    }
+
+    /// The literals that `parse_special` turns into control tokens.
+    #[must_use]
+    pub fn control_literals(&self) -> Vec<String> {
+        self.inner
+            .tokens()
+            .filter(|&token| self.inner.is_control(token))
+            .filter_map(|token| self.literal(Token(token.0)))
+            .filter(|literal| !literal.is_empty())
+            .collect()
+    }
+
+    fn literal(&self, token: Token) -> Option<String> {
+        if !self.has(token) {
+            return None;
+        }
+        let text = self.inner.text(LlamaToken(token.0))?;
+        text.to_str().ok().map(str::to_owned)
+    }
+
+    fn has(&self, token: Token) -> bool {
+        (0..self.inner.n_tokens()).contains(&token.0)
+    }
+}
