@@ -1,0 +1,209 @@
+//! An engine's options, and loading.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use indwell_kernel::AdmissionGate;
+use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams};
+
+use crate::options::{EngineConfig, EngineOptions, NamedOptions};
+use crate::prompt::Prompter;
+use crate::shared::Shared;
+use crate::worker::Worker;
+use crate::{Engine, Error, ModelInfo, ModelSource, OptionValue, Progress, Result, Stage};
+
+/// An engine that is about to be made. Every option has a default.
+#[must_use = "an engine is made by `build`"]
+pub struct EngineBuilder {
+    source: ModelSource,
+    options: EngineOptions,
+    /// The first option that could not be read.
+    refused: Option<Error>,
+    on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder")
+            .field("source", &self.source)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EngineBuilder {
+    pub(crate) fn new(source: ModelSource) -> Self {
+        Self {
+            source,
+            options: EngineOptions::default(),
+            refused: None,
+            on_progress: Arc::new(|_| {}),
+        }
+    }
+
+    /// KV cells that all requests share, one a token. Default 8192. A single request is also
+    /// bounded by what the model was trained for.
+    pub fn context_tokens(mut self, tokens: u32) -> Self {
+        self.options.context_tokens = Some(tokens.into());
+        self
+    }
+
+    /// Requests computed at once, 1 to 256; others wait. Default 32.
+    pub fn sequences_max(mut self, sequences: u32) -> Self {
+        self.options.sequences_max = Some(sequences.into());
+        self
+    }
+
+    /// Tokens of one step, at least `sequences_max`. Default 512.
+    pub fn batch_tokens(mut self, tokens: u32) -> Self {
+        self.options.batch_tokens = Some(tokens.into());
+        self
+    }
+
+    /// Prompt tokens of one step while others are being answered. Lower keeps their streams
+    /// smoother, higher makes first tokens come sooner. Default 256.
+    pub fn prefill_chunk_tokens(mut self, tokens: u32) -> Self {
+        self.options.prefill_chunk_tokens = Some(tokens.into());
+        self
+    }
+
+    /// Threads that compute. Default: what this process may use of the machine.
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.options.threads = Some(threads.into());
+        self
+    }
+
+    /// Requests that may wait; one more is `overloaded`. Default 256.
+    pub fn queue_requests_max(mut self, requests: u32) -> Self {
+        self.options.queue_requests_max = Some(requests.into());
+        self
+    }
+
+    /// Prompt tokens that may wait, all requests together. Default 1048576.
+    pub fn queue_tokens_max(mut self, tokens: u32) -> Self {
+        self.options.queue_tokens_max = Some(tokens.into());
+        self
+    }
+
+    /// `max_tokens` of requests that say nothing. Default 512.
+    pub fn default_max_tokens(mut self, tokens: u32) -> Self {
+        self.options.default_max_tokens = Some(tokens.into());
+        self
+    }
+
+    /// Layers on the GPU. Default: all, where there is a GPU.
+    pub fn gpu_layers(mut self, layers: u32) -> Self {
+        self.options.gpu_layers = Some(layers.into());
+        self
+    }
+
+    /// Flash attention. Default: llama.cpp decides.
+    pub fn flash_attention(mut self, flash_attention: bool) -> Self {
+        self.options.flash_attention = Some(flash_attention);
+        self
+    }
+
+    /// Events that a stream's reader may be behind before its request is paused. Default 256.
+    pub fn stream_capacity(mut self, events: u32) -> Self {
+        self.options.stream_capacity = Some(events.into());
+        self
+    }
+
+    /// Sets an option by its name, as callers without Rust's types do. A name or type that is
+    /// not known fails [`Self::build`].
+    pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
+        let set = self.options.set(name, value.into());
+        self.refused = self.refused.or(set.err());
+        self
+    }
+
+    /// Is told how fetching and loading go, on the thread that builds.
+    pub fn on_progress(mut self, on_progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Arc::new(on_progress);
+        self
+    }
+
+    /// Loads the model and starts the engine. An alias is fetched first if it is not there.
+    ///
+    /// # Errors
+    /// `invalid_request` for options, `model_load` for the model, `out_of_memory` for its
+    /// context, `io` when an alias can't be fetched.
+    ///
+    /// # Blocking
+    /// Until the model is loaded, and fetched if need be.
+    pub fn build(self) -> Result<Engine> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        // Bad options are told before anything is fetched or loaded.
+        self.options.validate(u32::MAX >> 2)?;
+        let path = self.source.resolve(&*self.on_progress)?;
+        let gpu_layers = self.options.validate(u32::MAX >> 2)?.gpu_layers;
+        let model = Arc::new(load(&path, gpu_layers, self.on_progress)?);
+        let config = self.options.validate(model.trained_context_tokens())?;
+        start(model, &config)
+    }
+}
+
+fn load(
+    path: &Path,
+    gpu_layers: Option<u32>,
+    on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
+) -> Result<Model> {
+    let told = move |share: f32| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
+        let done = (share.clamp(0.0, 1.0) * 1000.0) as u64;
+        on_progress(Progress::new(Stage::Load, done, Some(1000)));
+    };
+    Ok(Model::load(path, ModelParams { gpu_layers }, told)?)
+}
+
+fn start(model: Arc<Model>, config: &EngineConfig) -> Result<Engine> {
+    let context = Context::new(
+        Arc::clone(&model),
+        ContextParams {
+            context_tokens: config.scheduler.context_tokens,
+            batch_tokens: config.scheduler.batch_tokens,
+            sequences_max: config.scheduler.sequences_max,
+            threads: config.threads,
+            flash_attention: config.flash_attention,
+        },
+    )?;
+    let abort = context.abort_handle();
+    let executor = Executor::new(context)?;
+    let prompter = Prompter::new(Arc::clone(&model), config.limits.request_tokens_max);
+    let info = model_info(&model, config, prompter.can_chat());
+    let (commands, received) = crossbeam_channel::unbounded();
+    let shared = Arc::new(Shared::new(
+        commands,
+        AdmissionGate::new(config.admission),
+        prompter,
+        info,
+        config.limits,
+        config.scheduler.context_tokens,
+    ));
+    let worker = Worker::new(Arc::clone(&shared), received, executor, config.scheduler);
+    let thread = worker.spawn().map_err(|error| {
+        Error::remedied(
+            crate::ErrorKind::OutOfMemory,
+            format!("the engine's thread could not be started: {error}"),
+            "raise the process's limit of threads",
+        )
+    })?;
+    Ok(Engine::new(shared, abort, thread))
+}
+
+fn model_info(model: &Model, config: &EngineConfig, has_chat_template: bool) -> ModelInfo {
+    ModelInfo {
+        name: model.name(),
+        path: model.path().to_owned(),
+        description: model.description(),
+        parameters: model.parameters(),
+        size_bytes: model.size_bytes(),
+        vocabulary_size: model.vocabulary().size(),
+        trained_context_tokens: model.trained_context_tokens(),
+        context_tokens: config.limits.request_tokens_max,
+        has_chat_template,
+    }
+}

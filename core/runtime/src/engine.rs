@@ -1,0 +1,121 @@
+//! The handle that users hold, and its life from load to close.
+//!
+//! Shutdown, step by step. `close` (or the last drop):
+//! 1. ends the shared life with `engine_closed`: from now on every call is refused;
+//! 2. sends `Close` and aborts the decode that is running;
+//! 3. joins the worker, which answers every request that came in before step 1 with
+//!    `engine_closed`, frees the context, and ends.
+//!
+//! In a forked child none of this is done: the threads are not there, and the memory belongs to
+//! the parent.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use indwell_llama::AbortHandle;
+use parking_lot::Mutex;
+
+use crate::builder::EngineBuilder;
+use crate::shared::{Command, Shared};
+use crate::{
+    ChatRequest, CompletionRequest, EngineStats, Error, Messages, ModelInfo, ModelSource, Result,
+};
+
+/// A model being served in this process. Cheap to clone and safe to share: all clones are one
+/// engine, and the last one to be dropped closes it.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    abort: AbortHandle,
+    /// `None` once joined.
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// An engine for a model: the path of a GGUF file, or an alias such as `smollm2-135m`.
+    pub fn builder(source: impl Into<ModelSource>) -> EngineBuilder {
+        EngineBuilder::new(source.into())
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, abort: AbortHandle, worker: JoinHandle<()>) -> Self {
+        Self { handle: Arc::new(Handle { shared, abort, worker: Mutex::new(Some(worker)) }) }
+    }
+
+    /// A chat: the next message of the assistant. Takes a text, or messages.
+    pub fn chat(&self, messages: impl Into<Messages>) -> ChatRequest {
+        ChatRequest::chat(Arc::clone(&self.handle.shared), messages.into().0)
+    }
+
+    /// A completion: the text that follows `prompt`.
+    pub fn complete(&self, prompt: impl Into<String>) -> CompletionRequest {
+        CompletionRequest::completion(Arc::clone(&self.handle.shared), prompt.into())
+    }
+
+    /// What the model says of itself.
+    #[must_use]
+    pub fn model(&self) -> &ModelInfo {
+        &self.handle.shared.info
+    }
+
+    /// What the engine has done and is doing. Works after closing too.
+    ///
+    /// # Errors
+    /// `forked` in a forked process.
+    pub fn stats(&self) -> Result<EngineStats> {
+        if self.handle.shared.is_forked() {
+            return Err(Error::forked());
+        }
+        Ok(self.handle.shared.snapshot())
+    }
+
+    /// Closes the engine: requests in flight end as `engine_closed`, later calls are refused,
+    /// and its memory is given back. Closing again does nothing.
+    ///
+    /// # Errors
+    /// `forked` in a forked process.
+    ///
+    /// # Blocking
+    /// Until the worker has ended: less than one step where the backend can abort one.
+    pub fn close(&self) -> Result<()> {
+        self.handle.close()
+    }
+
+    /// Whether the engine serves no more: closed, or poisoned.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.handle.shared.is_forked() || self.handle.shared.over().is_some()
+    }
+}
+
+impl Handle {
+    fn close(&self) -> Result<()> {
+        if self.shared.is_forked() {
+            return Err(Error::forked());
+        }
+        if self.shared.end(Error::closed()) {
+            self.shared.send(Command::Close);
+            self.abort.abort();
+        }
+        // Held while joining, so that a second close returns only when the engine is closed.
+        let mut worker = self.worker.lock();
+        if let Some(worker) = worker.take() {
+            // The worker catches its own panics; a join error has nothing to add.
+            let _ = worker.join();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.close().is_err() {
+            // Forked: the thread is not here, so its handle must not be touched.
+            std::mem::forget(self.worker.get_mut().take());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a model, an engine and this machine say of themselves.
+
+use std::path::PathBuf;
+
+use indwell_llama::{Backends, Device};
+
+use crate::Result;
+
+/// This library's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a loaded model says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Its own name, or else its file's.
+    pub name: String,
+    /// Where it was loaded from.
+    pub path: PathBuf,
+    /// Architecture, size and quantization in a few words.
+    pub description: String,
+    /// How many weights it has.
+    pub parameters: u64,
+    /// The size of its weights in bytes.
+    pub size_bytes: u64,
+    /// How many tokens its vocabulary has.
+    pub vocabulary_size: u32,
+    /// The context it was trained for, in tokens.
+    pub trained_context_tokens: u32,
+    /// The longest request it serves here, prompt and answer, in tokens.
+    pub context_tokens: u32,
+    /// Whether it can chat: it has a chat template that is understood here.
+    pub has_chat_template: bool,
+}
+
+/// What an engine has done and is doing. Counters only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Decode calls, each of one batch.
+    pub steps: u64,
+    /// Prompt tokens computed.
+    pub prompt_tokens: u64,
+    /// Tokens generated.
+    pub completion_tokens: u64,
+    /// Requests being computed.
+    pub requests_running: u32,
+    /// Requests in the queue.
+    pub requests_waiting: u32,
+    /// Requests that ended with a complete answer.
+    pub requests_finished: u64,
+    /// Requests that were cancelled.
+    pub requests_cancelled: u64,
+    /// Requests that failed, deadlines included.
+    pub requests_failed: u64,
+    /// KV cells that hold tokens.
+    pub cells_used: u32,
+    /// KV cells there are.
+    pub cells_total: u32,
+}
+
+/// Every device that can compute, the processor included.
+///
+/// # Errors
+/// `unsupported` when no backend could be loaded.
+pub fn devices() -> Result<Vec<Device>> {
+    Ok(Backends::load()?.devices())
+}

@@ -1,0 +1,66 @@
+//! A serving engine for language models that lives inside your process.
+//!
+//! Any number of threads call one [`Engine`]; it batches them on one model. No server, no
+//! second process, no async runtime: each call has a blocking, a `Future` and a stream form.
+//!
+//! ```no_run
+//! use indwell::Engine;
+//!
+//! let engine = Engine::builder("smollm2-135m").build()?;
+//! let reply = engine.chat("What is a llama?").max_tokens(64).run()?;
+//! println!("{}", reply.text);
+//!
+//! for event in engine.chat("And an alpaca?").stream()? {
+//!     if let indwell::Event::Text(delta) = event {
+//!         print!("{}", delta.text);
+//!     }
+//! }
+//! # Ok::<(), indwell::Error>(())
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`engine`] | the handle users hold, its life from load to close |
+//! | [`builder`] | an engine's options, and loading |
+//! | [`request`] | a request's options, and its blocking and `Future` forms |
+//! | [`stream`] | the stream form, and cancelling |
+//! | [`reply`] | events, replies, usage, timings |
+//! | [`message`] | chat messages |
+//! | [`error`] | the one error type |
+//! | [`options`] | options by name, for callers without Rust's types |
+//! | [`source`] | where models come from: paths and aliases |
+//! | [`progress`] | work that takes longer than a second, told |
+//! | [`info`] | what a model and an engine say of themselves |
+
+#![forbid(unsafe_code)]
+
+pub mod builder;
+pub mod engine;
+pub mod error;
+pub mod info;
+mod mailbox;
+pub mod message;
+pub mod options;
+pub mod progress;
+mod prompt;
+pub mod reply;
+pub mod request;
+mod shared;
+pub mod source;
+pub mod stream;
+mod text;
+mod worker;
+
+pub use builder::EngineBuilder;
+pub use engine::Engine;
+pub use error::{Error, ErrorDetails, ErrorKind, Result};
+pub use indwell_kernel::FinishReason;
+pub use indwell_llama::{Device, DeviceKind};
+pub use info::{EngineStats, ModelInfo, VERSION, devices};
+pub use message::{Message, Messages, Role, assistant, system, user};
+pub use options::OptionValue;
+pub use progress::{Progress, Stage};
+pub use reply::{Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage};
+pub use request::{Chat, ChatRequest, Completion, CompletionRequest, ReplyFuture, Request};
+pub use source::{Alias, ModelSource, aliases, pull};
+pub use stream::{Canceller, TokenStream, Wait};

@@ -1,0 +1,133 @@
+//! An engine's options.
+
+use indwell_kernel::{AdmissionLimits, SchedulerConfig, SchedulerOptions, config::in_range};
+
+use super::{NamedOptions, OptionValue, read};
+use crate::shared::RequestLimits;
+use crate::{Error, Result};
+
+/// An engine's options as the caller states them; `None` takes the default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EngineOptions {
+    pub(crate) context_tokens: Option<i64>,
+    pub(crate) sequences_max: Option<i64>,
+    pub(crate) batch_tokens: Option<i64>,
+    pub(crate) prefill_chunk_tokens: Option<i64>,
+    pub(crate) threads: Option<i64>,
+    pub(crate) queue_requests_max: Option<i64>,
+    pub(crate) queue_tokens_max: Option<i64>,
+    pub(crate) default_max_tokens: Option<i64>,
+    pub(crate) gpu_layers: Option<i64>,
+    pub(crate) flash_attention: Option<bool>,
+    pub(crate) stream_capacity: Option<i64>,
+}
+
+/// An engine's options, checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineConfig {
+    pub(crate) scheduler: SchedulerConfig,
+    pub(crate) admission: AdmissionLimits,
+    pub(crate) limits: RequestLimits,
+    pub(crate) threads: u32,
+    pub(crate) gpu_layers: Option<u32>,
+    pub(crate) flash_attention: Option<bool>,
+}
+
+/// `max_tokens` when neither the engine nor the request says anything.
+const MAX_TOKENS_DEFAULT: u32 = 512;
+/// Events a reader may be behind before its request is paused.
+const STREAM_CAPACITY_DEFAULT: u32 = 256;
+
+impl NamedOptions for EngineOptions {
+    const NAMES: &'static [&'static str] = &[
+        "context_tokens",
+        "sequences_max",
+        "batch_tokens",
+        "prefill_chunk_tokens",
+        "threads",
+        "queue_requests_max",
+        "queue_tokens_max",
+        "default_max_tokens",
+        "gpu_layers",
+        "flash_attention",
+        "stream_capacity",
+    ];
+
+    fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
+        let field = match name {
+            "flash_attention" => {
+                self.flash_attention = Some(read::flag(name, value)?);
+                return Ok(());
+            }
+            "context_tokens" => &mut self.context_tokens,
+            "sequences_max" => &mut self.sequences_max,
+            "batch_tokens" => &mut self.batch_tokens,
+            "prefill_chunk_tokens" => &mut self.prefill_chunk_tokens,
+            "threads" => &mut self.threads,
+            "queue_requests_max" => &mut self.queue_requests_max,
+            "queue_tokens_max" => &mut self.queue_tokens_max,
+            "default_max_tokens" => &mut self.default_max_tokens,
+            "gpu_layers" => &mut self.gpu_layers,
+            "stream_capacity" => &mut self.stream_capacity,
+            _ => return Err(super::unknown(name, &value, Self::NAMES)),
+        };
+        *field = Some(read::whole(name, value)?);
+        Ok(())
+    }
+}
+
+impl EngineOptions {
+    /// Checks every option; a model trained for `trained_context_tokens` bounds each request.
+    ///
+    /// # Errors
+    /// `invalid_request` for values outside their limits.
+    pub(crate) fn validate(&self, trained_context_tokens: u32) -> Result<EngineConfig> {
+        let scheduler = SchedulerOptions {
+            context_tokens: self.context_tokens,
+            request_tokens_max: Some(i64::from(trained_context_tokens.max(1))),
+            sequences_max: self.sequences_max,
+            batch_tokens: self.batch_tokens,
+            prefill_chunk_tokens: self.prefill_chunk_tokens,
+        }
+        .validate()?;
+        Ok(EngineConfig {
+            scheduler,
+            admission: AdmissionLimits::validate(self.queue_requests_max, self.queue_tokens_max)?,
+            limits: RequestLimits {
+                request_tokens_max: scheduler.request_tokens_max,
+                default_max_tokens: in_range(
+                    "default_max_tokens",
+                    self.default_max_tokens,
+                    MAX_TOKENS_DEFAULT,
+                    1 << 30,
+                )?,
+                stream_capacity: in_range(
+                    "stream_capacity",
+                    self.stream_capacity,
+                    STREAM_CAPACITY_DEFAULT,
+                    1 << 20,
+                )?,
+            },
+            threads: in_range("threads", self.threads, threads_default(), 512)?,
+            gpu_layers: self.gpu_layers.map(gpu_layers).transpose()?,
+            flash_attention: self.flash_attention,
+        })
+    }
+}
+
+fn gpu_layers(layers: i64) -> Result<u32> {
+    u32::try_from(layers).ok().filter(|&layers| layers <= 1 << 16).ok_or_else(|| {
+        Error::invalid(
+            "gpu_layers",
+            layers.to_string(),
+            "from 0 to 65536",
+            "use 0 for the processor alone, or leave it out to use a GPU if there is one",
+        )
+    })
+}
+
+/// What the process may use of the machine: affinity and cgroup quota counted in.
+fn threads_default() -> u32 {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(threads).unwrap_or(1).min(512)
+}

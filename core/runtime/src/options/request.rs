@@ -1,0 +1,176 @@
+//! A request's options.
+
+use std::time::Duration;
+
+use indwell_kernel::{SamplingOptions, SamplingParams};
+
+use super::{NamedOptions, OptionValue, read};
+use crate::{Error, Result};
+
+/// Stop strings of one request at most.
+pub(crate) const STOPS_MAX: usize = 64;
+/// Bytes of one stop string at most.
+pub(crate) const STOP_BYTES_MAX: usize = 1024;
+
+/// A request's options as the caller states them; `None` takes the default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestOptions {
+    pub(crate) max_tokens: Option<i64>,
+    pub(crate) sampling: SamplingOptions,
+    pub(crate) stop: Vec<String>,
+    pub(crate) timeout_ms: Option<f64>,
+    pub(crate) logprobs: Option<bool>,
+    pub(crate) parse_special: Option<bool>,
+}
+
+/// A request's options, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestConfig {
+    pub(crate) max_tokens: u32,
+    pub(crate) sampling: SamplingParams,
+    pub(crate) stop: Vec<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) logprobs: bool,
+    pub(crate) parse_special: bool,
+}
+
+impl NamedOptions for RequestOptions {
+    const NAMES: &'static [&'static str] = &[
+        "max_tokens",
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "seed",
+        "stop",
+        "timeout_ms",
+        "logprobs",
+        "parse_special",
+    ];
+
+    fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
+        match name {
+            "max_tokens" => self.max_tokens = Some(read::whole(name, value)?),
+            "temperature" => self.sampling.temperature = Some(read::number(name, value)?),
+            "top_k" => self.sampling.top_k = Some(read::whole(name, value)?),
+            "top_p" => self.sampling.top_p = Some(read::number(name, value)?),
+            "min_p" => self.sampling.min_p = Some(read::number(name, value)?),
+            "seed" => self.sampling.seed = Some(read::whole(name, value)?),
+            "stop" => self.stop = read::texts(name, value)?,
+            "timeout_ms" => self.timeout_ms = Some(read::number(name, value)?),
+            "logprobs" => self.logprobs = Some(read::flag(name, value)?),
+            "parse_special" => self.parse_special = Some(read::flag(name, value)?),
+            _ => return Err(super::unknown(name, &value, Self::NAMES)),
+        }
+        Ok(())
+    }
+}
+
+impl RequestOptions {
+    /// Checks every option; `fresh_seed` is used where no seed is given.
+    ///
+    /// # Errors
+    /// `invalid_request` for values outside their limits.
+    pub(crate) fn validate(
+        self,
+        default_max_tokens: u32,
+        fresh_seed: u32,
+    ) -> Result<RequestConfig> {
+        Ok(RequestConfig {
+            max_tokens: max_tokens(self.max_tokens, default_max_tokens)?,
+            sampling: self.sampling.validate(fresh_seed)?,
+            timeout: self.timeout_ms.map(timeout).transpose()?,
+            stop: stop(self.stop)?,
+            logprobs: self.logprobs.unwrap_or(false),
+            parse_special: self.parse_special.unwrap_or(false),
+        })
+    }
+}
+
+fn max_tokens(given: Option<i64>, default: u32) -> Result<u32> {
+    match given {
+        None => Ok(default),
+        Some(tokens) if tokens >= 1 => Ok(u32::try_from(tokens).unwrap_or(u32::MAX / 2)),
+        Some(tokens) => Err(Error::invalid(
+            "max_tokens",
+            tokens.to_string(),
+            "at least 1",
+            format!("give max_tokens 1 or more, or leave it out for {default}"),
+        )),
+    }
+}
+
+fn timeout(ms: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(ms / 1000.0).ok().filter(|timeout| !timeout.is_zero()).ok_or_else(
+        || {
+            Error::invalid(
+                "timeout_ms",
+                ms.to_string(),
+                "a finite number above 0",
+                "give the time that the whole request may take, or leave it out for no limit",
+            )
+        },
+    )
+}
+
+fn stop(stop: Vec<String>) -> Result<Vec<String>> {
+    if stop.len() > STOPS_MAX {
+        return Err(Error::invalid(
+            "stop",
+            format!("a list of {}", stop.len()),
+            format!("at most {STOPS_MAX} texts"),
+            "give fewer stop strings",
+        ));
+    }
+    for text in &stop {
+        if text.is_empty() || text.len() > STOP_BYTES_MAX {
+            return Err(Error::invalid(
+                "stop",
+                OptionValue::from(text.as_str()).shown(),
+                format!("texts of 1 to {STOP_BYTES_MAX} bytes"),
+                "leave out empty stop strings and shorten long ones",
+            ));
+        }
+    }
+    Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn validate(name: &str, value: impl Into<OptionValue>) -> Result<RequestConfig> {
+        let mut options = RequestOptions::default();
+        options.set(name, value.into())?;
+        options.validate(512, 1)
+    }
+
+    #[test]
+    fn values_outside_their_limits_are_refused_by_name() {
+        let many: Vec<String> = (0..65).map(|i| i.to_string()).collect();
+        for (name, value) in [
+            ("max_tokens", OptionValue::Int(0)),
+            ("max_tokens", OptionValue::Int(-1)),
+            ("temperature", OptionValue::Float(f64::NAN)),
+            ("timeout_ms", OptionValue::Int(0)),
+            ("timeout_ms", OptionValue::Float(f64::INFINITY)),
+            ("timeout_ms", OptionValue::Float(-1.0)),
+            ("stop", OptionValue::from("")),
+            ("stop", OptionValue::from(vec!["a", ""])),
+            ("stop", OptionValue::from(many)),
+            ("stop", OptionValue::from("x".repeat(1025))),
+        ] {
+            let error = validate(name, value.clone()).expect_err(&value.shown());
+            assert_eq!(error.details().field.as_deref(), Some(name));
+            assert!(error.details().remedy.is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let config = RequestOptions::default().validate(77, 5).expect("defaults");
+        assert_eq!(config.max_tokens, 77);
+        assert!(config.sampling.is_greedy());
+        assert_eq!(config.timeout, None);
+    }
+}

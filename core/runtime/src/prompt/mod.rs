@@ -1,0 +1,168 @@
+//! Messages and texts to the tokens of a prompt.
+//!
+//! Runs on the caller's thread. A chat is rendered by the model's own template; the template's
+//! control tokens become tokens, and the same letters inside a message stay text.
+
+mod shield;
+mod template;
+
+use std::sync::Arc;
+
+use indwell_kernel::Token;
+use indwell_llama::Model;
+
+use self::shield::Shield;
+use self::template::ChatTemplate;
+use crate::{Error, ErrorDetails, ErrorKind, Message, Result};
+
+/// More bytes than a token can stand for in any vocabulary we know: a text of more than this
+/// many for each token of the context can't fit, and is refused without tokenizing it.
+const TOKEN_BYTES_MAX: usize = 512;
+
+/// Makes the prompts of one model.
+#[derive(Debug)]
+pub(crate) struct Prompter {
+    model: Arc<Model>,
+    template: Template,
+    shield: Shield,
+    request_tokens_max: u32,
+}
+
+/// The model's chat template, as far as there is one.
+#[derive(Debug)]
+enum Template {
+    Ready(ChatTemplate),
+    Missing,
+    /// It does not compile here: the reason.
+    Broken(String),
+}
+
+impl Prompter {
+    pub(crate) fn new(model: Arc<Model>, request_tokens_max: u32) -> Self {
+        let vocabulary = model.vocabulary();
+        let template = match model.chat_template() {
+            None => Template::Missing,
+            Some(source) => {
+                let bos = vocabulary.bos_text().unwrap_or_default();
+                let eos = vocabulary.eos_text().unwrap_or_default();
+                match ChatTemplate::compile(source, bos, eos) {
+                    Ok(template) => Template::Ready(template),
+                    Err(error) => {
+                        tracing::warn!(%error, "the model's chat template can't be used");
+                        Template::Broken(error.to_string())
+                    }
+                }
+            }
+        };
+        let shield = Shield::new(vocabulary.control_literals());
+        Self { model, template, shield, request_tokens_max }
+    }
+
+    pub(crate) fn can_chat(&self) -> bool {
+        matches!(self.template, Template::Ready(_))
+    }
+
+    /// The prompt of a chat.
+    ///
+    /// # Errors
+    /// `invalid_request` without messages, `unsupported` without a usable chat template,
+    /// `context_overflow` for too many tokens.
+    pub(crate) fn chat(&self, messages: &[Message]) -> Result<Vec<Token>> {
+        let template = self.template()?;
+        if messages.is_empty() {
+            return Err(Error::invalid(
+                "messages",
+                "empty",
+                "at least one message",
+                "give the chat so far, with the person's message last",
+            ));
+        }
+        self.check_bytes(messages.iter().map(|message| message.content.len()).sum())?;
+        let shielded = self.shield.shield(messages);
+        let rendered = template.render(&shielded.messages)?;
+        let vocabulary = self.model.vocabulary();
+        let has_bos = vocabulary.bos_text().is_some_and(|bos| rendered.starts_with(&bos));
+        let mut tokens = Vec::new();
+        for (index, piece) in shielded.split(&rendered).enumerate() {
+            let add_special = index == 0 && !has_bos;
+            tokens.extend(vocabulary.tokenize(piece, add_special, true));
+        }
+        self.check_tokens("messages", tokens)
+    }
+
+    /// The prompt of a completion. Control tokens' literals stay text unless `parse_special`.
+    ///
+    /// # Errors
+    /// `invalid_request` for an empty prompt, `context_overflow` for too many tokens.
+    pub(crate) fn complete(&self, prompt: &str, parse_special: bool) -> Result<Vec<Token>> {
+        if prompt.is_empty() {
+            return Err(Error::invalid(
+                "prompt",
+                "empty",
+                "at least one character",
+                "give the text that the model is to continue",
+            ));
+        }
+        self.check_bytes(prompt.len())?;
+        let tokens = self.model.vocabulary().tokenize(prompt, true, parse_special);
+        self.check_tokens("prompt", tokens)
+    }
+
+    /// The bytes of `token`, appended.
+    pub(crate) fn append_piece(&self, token: Token, bytes: &mut Vec<u8>) {
+        self.model.vocabulary().append_piece(token, bytes);
+    }
+
+    fn template(&self) -> Result<&ChatTemplate> {
+        let message = match &self.template {
+            Template::Ready(template) => return Ok(template),
+            Template::Missing => format!("{} has no chat template", self.model.name()),
+            Template::Broken(reason) => {
+                format!("the chat template of {} can't be used: {reason}", self.model.name())
+            }
+        };
+        let remedy = "use complete() with a prompt of your own, or a model made for chat";
+        Err(Error::remedied(ErrorKind::Unsupported, message, remedy))
+    }
+
+    fn check_bytes(&self, bytes: usize) -> Result<()> {
+        let limit = (self.request_tokens_max as usize).saturating_mul(TOKEN_BYTES_MAX);
+        if bytes > limit {
+            let least = bytes / TOKEN_BYTES_MAX;
+            return Err(self.overflow(format!("more than {least}")));
+        }
+        Ok(())
+    }
+
+    fn check_tokens(&self, field: &str, tokens: Vec<Token>) -> Result<Vec<Token>> {
+        if tokens.is_empty() {
+            return Err(Error::invalid(
+                field,
+                "no tokens",
+                "text that the model's vocabulary knows",
+                "give other text",
+            ));
+        }
+        if tokens.len() >= self.request_tokens_max as usize {
+            return Err(self.overflow(tokens.len().to_string()));
+        }
+        Ok(tokens)
+    }
+
+    fn overflow(&self, value: String) -> Error {
+        let most = self.request_tokens_max.saturating_sub(1);
+        let remedy = "shorten the prompt, or load the model with more context_tokens if it was \
+                      trained for more";
+        let details = ErrorDetails {
+            field: Some("prompt".to_owned()),
+            value: Some(value.clone()),
+            limit: Some(format!("at most {most} tokens, to leave room for an answer")),
+            remedy: Some(remedy.to_owned()),
+            retry_after_ms: None,
+        };
+        let message = format!(
+            "the prompt has {value} tokens, but at most {most} leave room for an answer: {remedy}"
+        );
+        Error::with(ErrorKind::ContextOverflow, message, details, None)
+    }
+}

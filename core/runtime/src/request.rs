@@ -1,0 +1,270 @@
+//! A request's options, and its blocking and `Future` forms.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use indwell_kernel::Token;
+
+use crate::mailbox::mailbox;
+use crate::message::Message;
+use crate::options::{NamedOptions, OptionValue, RequestConfig, RequestOptions};
+use crate::prompt::Prompter;
+use crate::reply::ReplyFold;
+use crate::shared::Shared;
+use crate::text::TextAssembler;
+use crate::worker::Job;
+use crate::{Error, Reply, Result, TokenStream};
+
+/// A chat that is about to be asked.
+pub type ChatRequest = Request<Chat>;
+/// A text that is about to be continued.
+pub type CompletionRequest = Request<Completion>;
+
+/// A request that is about to be made: options first, then [`Request::run`],
+/// [`Request::stream`] or `.await`. Nothing happens before one of these.
+#[derive(Debug)]
+#[must_use = "a request does nothing until it is run, streamed or awaited"]
+pub struct Request<I> {
+    shared: Arc<Shared>,
+    input: Input,
+    options: RequestOptions,
+    /// The first option that could not be read.
+    refused: Option<Error>,
+    form: PhantomData<fn() -> I>,
+}
+
+/// Marks requests made of messages.
+#[derive(Debug)]
+pub enum Chat {}
+/// Marks requests made of a text.
+#[derive(Debug)]
+pub enum Completion {}
+
+#[derive(Debug)]
+enum Input {
+    Messages(Vec<Message>),
+    Prompt(String),
+}
+
+impl Request<Chat> {
+    pub(crate) fn chat(shared: Arc<Shared>, messages: Vec<Message>) -> Self {
+        Self::new(shared, Input::Messages(messages))
+    }
+}
+
+impl Request<Completion> {
+    pub(crate) fn completion(shared: Arc<Shared>, prompt: String) -> Self {
+        Self::new(shared, Input::Prompt(prompt))
+    }
+
+    /// Whether control tokens' literals in the prompt (such as `<|im_end|>`) become those
+    /// tokens. Default false: text from users can't forge them.
+    pub fn parse_special(mut self, parse_special: bool) -> Self {
+        self.options.parse_special = Some(parse_special);
+        self
+    }
+}
+
+impl<I> Request<I> {
+    fn new(shared: Arc<Shared>, input: Input) -> Self {
+        let options = RequestOptions::default();
+        Self { shared, input, options, refused: None, form: PhantomData }
+    }
+
+    /// Tokens to generate at most; at least 1. Default: the engine's `default_max_tokens`.
+    pub fn max_tokens(mut self, tokens: u32) -> Self {
+        self.options.max_tokens = Some(tokens.into());
+        self
+    }
+
+    /// 0 takes the likeliest token each time (the default); higher is more random.
+    pub fn temperature(mut self, temperature: f32) -> Self {
+        self.options.sampling.temperature = Some(temperature.into());
+        self
+    }
+
+    /// Keeps the `k` likeliest tokens; 0 keeps all (the default).
+    pub fn top_k(mut self, k: u32) -> Self {
+        self.options.sampling.top_k = Some(k.into());
+        self
+    }
+
+    /// Keeps the smallest set of tokens with this much probability, in (0, 1]. Default 1.
+    pub fn top_p(mut self, p: f32) -> Self {
+        self.options.sampling.top_p = Some(p.into());
+        self
+    }
+
+    /// Keeps tokens with at least this share of the likeliest one's probability, in [0, 1].
+    /// Default 0.
+    pub fn min_p(mut self, p: f32) -> Self {
+        self.options.sampling.min_p = Some(p.into());
+        self
+    }
+
+    /// The random generator's seed, 0 to 4294967294. Default: a fresh one.
+    pub fn seed(mut self, seed: u32) -> Self {
+        self.options.sampling.seed = Some(seed.into());
+        self
+    }
+
+    /// Texts that end the answer and are not part of it; up to 64.
+    pub fn stop(mut self, texts: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.options.stop = texts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long the request may take, queue included; then it ends as `deadline_exceeded`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout_ms = Some(timeout.as_secs_f64() * 1000.0);
+        self
+    }
+
+    /// Whether each token of the answer comes with its log-probability. Default false.
+    pub fn logprobs(mut self, logprobs: bool) -> Self {
+        self.options.logprobs = Some(logprobs);
+        self
+    }
+
+    /// Sets an option by its name, as callers without Rust's types do. A name or type that is
+    /// not known fails the request when it is made.
+    pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
+        let set = self.options.set(name, value.into());
+        self.refused = self.refused.or(set.err());
+        self
+    }
+
+    /// Makes the request and waits for its whole answer.
+    ///
+    /// # Errors
+    /// Any [`crate::ErrorKind`] of a request.
+    ///
+    /// # Blocking
+    /// Until the request ends. In asynchronous code, `.await` the request instead.
+    pub fn run(self) -> Result<Reply> {
+        self.stream()?.reply()
+    }
+
+    /// Makes the request, and gives its events as they come.
+    ///
+    /// # Errors
+    /// What can be told at once: `invalid_request`, `context_overflow`, `overloaded`,
+    /// `unsupported`, and an engine that is over. What comes later is an event.
+    pub fn stream(self) -> Result<TokenStream> {
+        let shared = self.shared;
+        shared.check_open()?;
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        let submitted = shared.now();
+        let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
+        let prompt = tokenize(&shared.prompter, &self.input, &config)?;
+        let (events, receiver) = mailbox(shared.limits.stream_capacity as usize);
+        let id = shared.next_request();
+        let prompt_tokens =
+            u32::try_from(prompt.len()).expect("a prompt is shorter than the context");
+        let job = Job {
+            request: indwell_kernel::Request {
+                id,
+                prompt,
+                max_tokens: config.max_tokens,
+                sampling: config.sampling,
+                logprobs: config.logprobs,
+                deadline: config.timeout.map(|timeout| submitted.after(timeout)),
+            },
+            prompt_tokens,
+            text: TextAssembler::new(config.stop),
+            events,
+            submitted,
+        };
+        shared.gate.lock().enter(prompt_tokens)?;
+        if let Err(error) = shared.submit(Box::new(job)) {
+            shared.gate.lock().leave(prompt_tokens, shared.now());
+            return Err(error);
+        }
+        Ok(TokenStream::new(receiver, id, shared))
+    }
+}
+
+fn tokenize(prompter: &Prompter, input: &Input, config: &RequestConfig) -> Result<Vec<Token>> {
+    match input {
+        Input::Messages(messages) => {
+            if config.parse_special {
+                return Err(Error::invalid(
+                    "parse_special",
+                    "true",
+                    "left out in a chat",
+                    "use complete() for prompts with control tokens of your own",
+                ));
+            }
+            prompter.chat(messages)
+        }
+        Input::Prompt(prompt) => prompter.complete(prompt, config.parse_special),
+    }
+}
+
+/// A seed nobody chose: the standard library's hash keys are random for each process and differ
+/// for each state.
+fn fresh_seed() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    let bits = RandomState::new().hash_one(0_u8);
+    u32::try_from(bits >> 32).expect("32 bits fit")
+}
+
+impl<I> IntoFuture for Request<I> {
+    type Output = Result<Reply>;
+    type IntoFuture = ReplyFuture<I>;
+
+    fn into_future(self) -> ReplyFuture<I> {
+        ReplyFuture { state: FutureState::New(self) }
+    }
+}
+
+/// The whole answer of a request, to be awaited on any executor. The request is made at the
+/// first poll; dropping the future cancels it.
+#[derive(Debug)]
+pub struct ReplyFuture<I> {
+    state: FutureState<I>,
+}
+
+#[derive(Debug)]
+enum FutureState<I> {
+    New(Request<I>),
+    Reading(TokenStream, ReplyFold),
+    Done,
+}
+
+impl<I> Future for ReplyFuture<I> {
+    type Output = Result<Reply>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match std::mem::replace(&mut this.state, FutureState::Done) {
+                FutureState::New(request) => {
+                    let stream = request.stream()?;
+                    this.state = FutureState::Reading(stream, ReplyFold::default());
+                }
+                FutureState::Reading(mut stream, mut fold) => {
+                    match Pin::new(&mut stream).poll_next(context) {
+                        Poll::Pending => {
+                            this.state = FutureState::Reading(stream, fold);
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(None) => return Poll::Ready(Err(Error::cancelled())),
+                        Poll::Ready(Some(event)) => match fold.take(event) {
+                            Some(result) => return Poll::Ready(result),
+                            None => this.state = FutureState::Reading(stream, fold),
+                        },
+                    }
+                }
+                FutureState::Done => panic!("a future is not polled after it is ready"),
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What an engine's handles, streams and worker share.
+//!
+//! Life: `Open`, then once and for ever `Over` with the reason. The reason is set and commands
+//! are sent under one lock, so every submission either comes before the worker's last look at
+//! the channel, and is answered by the worker, or is refused at once.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+use indwell_kernel::{AdmissionGate, RequestId, Timestamp};
+use parking_lot::Mutex;
+
+use crate::prompt::Prompter;
+use crate::worker::Job;
+use crate::{EngineStats, Error, ModelInfo, Result};
+
+/// What the worker is asked.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Serve a request.
+    Submit(Box<Job>),
+    /// End a request for its caller.
+    Cancel(RequestId),
+    /// A reader that was behind has caught up.
+    Resume(RequestId),
+    /// End everything and stop.
+    Close,
+}
+
+/// The shared part of an engine.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    commands: Sender<Command>,
+    /// `None` while the engine is open; then why it is over.
+    over: Mutex<Option<Error>>,
+    pub(crate) gate: Mutex<AdmissionGate>,
+    pub(crate) prompter: Prompter,
+    pub(crate) info: ModelInfo,
+    pub(crate) limits: RequestLimits,
+    pub(crate) stats: SharedStats,
+    requests: AtomicU64,
+    started: Instant,
+    process: u32,
+}
+
+/// The engine's bounds that every request is checked against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestLimits {
+    /// Prompt and answer together, in tokens.
+    pub(crate) request_tokens_max: u32,
+    /// `max_tokens` when a request says nothing.
+    pub(crate) default_max_tokens: u32,
+    /// Events a reader may be behind.
+    pub(crate) stream_capacity: u32,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        commands: Sender<Command>,
+        gate: AdmissionGate,
+        prompter: Prompter,
+        info: ModelInfo,
+        limits: RequestLimits,
+        cells_total: u32,
+    ) -> Self {
+        Self {
+            commands,
+            over: Mutex::new(None),
+            gate: Mutex::new(gate),
+            prompter,
+            info,
+            limits,
+            stats: SharedStats { cells_total, ..SharedStats::default() },
+            requests: AtomicU64::new(0),
+            started: Instant::now(),
+            process: std::process::id(),
+        }
+    }
+
+    /// The present moment on the engine's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(self.started.elapsed())
+    }
+
+    /// An id that was never used.
+    pub(crate) fn next_request(&self) -> RequestId {
+        RequestId(self.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether this process is a fork of the one that made the engine. Its worker is not here.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// # Errors
+    /// `forked`, `engine_closed` or `engine_poisoned` if the engine can't serve.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        // First of all: a lock may be held for ever in a forked process.
+        if self.is_forked() {
+            return Err(Error::forked());
+        }
+        self.over.lock().clone().map_or(Ok(()), Err)
+    }
+
+    /// Sends a request to the worker.
+    ///
+    /// # Errors
+    /// As [`Self::check_open`].
+    pub(crate) fn submit(&self, job: Box<Job>) -> Result<()> {
+        let over = self.over.lock();
+        match &*over {
+            Some(error) => Err(error.clone()),
+            None => {
+                self.send(Command::Submit(job));
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends a command; a worker that is gone needs none.
+    pub(crate) fn send(&self, command: Command) {
+        if !self.is_forked() {
+            let _ = self.commands.send(command);
+        }
+    }
+
+    /// Ends the engine's life for `reason`, unless it is over; whether it was open.
+    pub(crate) fn end(&self, reason: Error) -> bool {
+        let mut over = self.over.lock();
+        let was_open = over.is_none();
+        if was_open {
+            *over = Some(reason);
+        }
+        was_open
+    }
+
+    /// Why the engine is over, if it is.
+    pub(crate) fn over(&self) -> Option<Error> {
+        self.over.lock().clone()
+    }
+
+    pub(crate) fn snapshot(&self) -> EngineStats {
+        self.stats.snapshot(self.gate.lock().waiting())
+    }
+}
+
+/// The engine's counters: written by the worker, read by anyone.
+#[derive(Debug, Default)]
+pub(crate) struct SharedStats {
+    pub(crate) steps: AtomicU64,
+    pub(crate) prompt_tokens: AtomicU64,
+    pub(crate) completion_tokens: AtomicU64,
+    pub(crate) requests_running: AtomicU32,
+    pub(crate) requests_finished: AtomicU64,
+    pub(crate) requests_cancelled: AtomicU64,
+    pub(crate) requests_failed: AtomicU64,
+    pub(crate) cells_used: AtomicU32,
+    cells_total: u32,
+}
+
+impl SharedStats {
+    fn snapshot(&self, requests_waiting: u32) -> EngineStats {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        EngineStats {
+            steps: get(&self.steps),
+            prompt_tokens: get(&self.prompt_tokens),
+            completion_tokens: get(&self.completion_tokens),
+            requests_running: self.requests_running.load(Ordering::Relaxed),
+            requests_waiting,
+            requests_finished: get(&self.requests_finished),
+            requests_cancelled: get(&self.requests_cancelled),
+            requests_failed: get(&self.requests_failed),
+            cells_used: self.cells_used.load(Ordering::Relaxed),
+            cells_total: self.cells_total,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The worker: one thread that owns the backend and the scheduler, and serves one step after
+//! the other.
+//!
+//! It alone touches the backend. Its cycle: take commands; end what has expired; plan; tell what
+//! happened; execute; commit; tell what happened. With nothing to do it sleeps on the command
+//! channel until the next deadline.
+//!
+//! Whatever ends it (`Close`, every handle gone, a panic), it first makes the shared life over,
+//! then answers every request it holds or finds in the channel, then drops the backend. Since
+//! submissions are sent under the lock that ends the life, none can slip past the last look.
+
+mod answer;
+mod job;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use indwell_kernel::{
+    Backend, End, FinishReason, Outcome, Output, Plan, RequestId, Scheduler, SchedulerConfig,
+};
+
+use self::answer::Answer;
+pub(crate) use self::job::Job;
+use crate::shared::{Command, Shared};
+use crate::{Error, ErrorKind, Event};
+
+/// The engine's worker on a backend.
+#[derive(Debug)]
+pub(crate) struct Worker<B> {
+    shared: Arc<Shared>,
+    commands: Receiver<Command>,
+    backend: B,
+    scheduler: Scheduler,
+    answers: HashMap<RequestId, Answer>,
+    plan: Plan,
+    outcome: Outcome,
+    outputs: Vec<Output>,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl<B: Backend + Send + 'static> Worker<B> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        commands: Receiver<Command>,
+        backend: B,
+        config: SchedulerConfig,
+    ) -> Self {
+        Self {
+            shared,
+            commands,
+            backend,
+            scheduler: Scheduler::new(config),
+            answers: HashMap::new(),
+            plan: Plan::default(),
+            outcome: Outcome::default(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Starts the thread.
+    pub(crate) fn spawn(mut self) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("indwell-engine".to_owned()).spawn(move || {
+            // The backend may be left half-way by a panic; it is only dropped after one.
+            let ended = catch_unwind(AssertUnwindSafe(|| self.serve()));
+            let reason = match ended {
+                Ok(()) => Error::closed(),
+                Err(panic) => {
+                    let reason = panic_message(&*panic);
+                    tracing::error!(reason, "the engine's worker panicked");
+                    Error::poisoned(reason)
+                }
+            };
+            self.shared.end(reason);
+            self.answer_all_that_are_left();
+        })
+    }
+
+    fn serve(&mut self) {
+        while self.take_commands() == Flow::Continue {
+            self.scheduler.expire(self.shared.now());
+            self.scheduler.plan(&mut self.plan);
+            self.tell();
+            if self.plan.is_empty() {
+                if self.sleep() == Flow::Stop {
+                    return;
+                }
+            } else {
+                self.step();
+                self.tell();
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let executed = self.backend.execute(&self.plan, &mut self.outcome);
+        match executed {
+            Ok(()) => self.scheduler.commit(&self.plan, &self.outcome),
+            Err(error) => {
+                tracing::warn!(%error, tokens = self.plan.tokens.len(), "a step failed");
+                self.scheduler.fail(&self.plan, &error);
+            }
+        }
+        if !self.plan.chunks.is_empty() {
+            let stats = &self.shared.stats;
+            stats.steps.fetch_add(1, Relaxed);
+            let prompt = self.plan.tokens.len().saturating_sub(self.outcome.samples.len());
+            stats.prompt_tokens.fetch_add(prompt as u64, Relaxed);
+        }
+    }
+
+    fn take_commands(&mut self) -> Flow {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => {
+                    if self.take(command) == Flow::Stop {
+                        return Flow::Stop;
+                    }
+                }
+                Err(TryRecvError::Empty) => return Flow::Continue,
+                Err(TryRecvError::Disconnected) => return Flow::Stop,
+            }
+        }
+    }
+
+    /// Waits for a command, at most until the next deadline.
+    fn sleep(&mut self) -> Flow {
+        let received = match self.scheduler.next_deadline() {
+            None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(deadline) => self.commands.recv_timeout(deadline.since(self.shared.now())),
+        };
+        match received {
+            Ok(command) => self.take(command),
+            Err(RecvTimeoutError::Timeout) => Flow::Continue,
+            Err(RecvTimeoutError::Disconnected) => Flow::Stop,
+        }
+    }
+
+    fn take(&mut self, command: Command) -> Flow {
+        match command {
+            Command::Submit(job) => {
+                let (request, answer) = Answer::of(*job);
+                self.answers.insert(request.id, answer);
+                self.scheduler.submit(request);
+            }
+            Command::Cancel(request) => self.scheduler.cancel(request),
+            Command::Resume(request) => self.scheduler.resume(request),
+            Command::Close => return Flow::Stop,
+        }
+        Flow::Continue
+    }
+
+    /// Turns what the scheduler says into events. Telling may end requests (stop strings), so
+    /// it goes on until nothing is left to tell.
+    fn tell(&mut self) {
+        loop {
+            self.outputs.extend(self.scheduler.drain_outputs());
+            if self.outputs.is_empty() {
+                break;
+            }
+            let mut outputs = std::mem::take(&mut self.outputs);
+            for output in outputs.drain(..) {
+                self.tell_one(output);
+            }
+            self.outputs = outputs;
+        }
+        self.publish_load();
+    }
+
+    fn tell_one(&mut self, output: Output) {
+        match output {
+            Output::Admitted { request } => {
+                if let Some(answer) = self.answers.get_mut(&request) {
+                    let now = self.shared.now();
+                    answer.admitted(now);
+                    self.shared.gate.lock().leave(answer.prompt_tokens(), now);
+                }
+            }
+            Output::Token { request, token, logprob } => {
+                let Some(answer) = self.answers.get_mut(&request) else { return };
+                self.shared.stats.completion_tokens.fetch_add(1, Relaxed);
+                let told = answer.token(token, logprob, &self.shared.prompter, self.shared.now());
+                match told {
+                    answer::Told::Ongoing => {}
+                    answer::Told::ReaderBehind => self.scheduler.pause(request),
+                    answer::Told::Stopped => {
+                        self.scheduler.finish(request, FinishReason::Stop);
+                    }
+                }
+            }
+            Output::Ended { request, end } => self.end(request, end),
+        }
+    }
+
+    fn end(&mut self, request: RequestId, end: End) {
+        let Some(mut answer) = self.answers.remove(&request) else { return };
+        let now = self.shared.now();
+        if !answer.is_admitted() {
+            self.shared.gate.lock().leave(answer.prompt_tokens(), now);
+        }
+        let stats = &self.shared.stats;
+        let (counter, event) = match end {
+            End::Finished(reason) => (&stats.requests_finished, answer.finish(reason, now)),
+            End::Cancelled => (&stats.requests_cancelled, Event::Cancelled),
+            End::DeadlineExceeded => (&stats.requests_failed, Event::Failed(deadline_exceeded())),
+            End::Failed(failure) => {
+                let remedy = "try again; if it stays so, please report this";
+                let error = Error::remedied(ErrorKind::Internal, failure.to_string(), remedy);
+                (&stats.requests_failed, Event::Failed(error))
+            }
+        };
+        counter.fetch_add(1, Relaxed);
+        // Before the event: whoever reads it may ask for the load next.
+        self.publish_load();
+        answer.send_terminal(event);
+    }
+
+    fn publish_load(&self) {
+        let load = self.scheduler.load();
+        self.shared.stats.requests_running.store(load.running, Relaxed);
+        self.shared.stats.cells_used.store(load.cells_used, Relaxed);
+    }
+
+    /// The life is over: every request gets its terminal event, and nobody waits for ever.
+    fn answer_all_that_are_left(&mut self) {
+        let reason = self.shared.over().unwrap_or_else(Error::closed);
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Submit(job) = command {
+                let (request, answer) = Answer::of(*job);
+                self.answers.insert(request.id, answer);
+            }
+        }
+        let failed = self.answers.len() as u64;
+        self.shared.stats.requests_failed.fetch_add(failed, Relaxed);
+        self.shared.stats.requests_running.store(0, Relaxed);
+        self.shared.stats.cells_used.store(0, Relaxed);
+        for (_, answer) in self.answers.drain() {
+            if !answer.is_admitted() {
+                self.shared.gate.lock().leave(answer.prompt_tokens(), self.shared.now());
+            }
+            answer.send_terminal(Event::Failed(reason.clone()));
+        }
+    }
+}
+
+fn deadline_exceeded() -> Error {
+    Error::remedied(
+        ErrorKind::DeadlineExceeded,
+        "the request's own deadline passed",
+        "give a longer timeout_ms, ask for fewer tokens, or keep less in flight",
+    )
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic")
+}
