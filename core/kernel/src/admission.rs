@@ -56,6 +56,16 @@ pub struct Overload {
 }
 
 /// Counts what waits and refuses what is too much.
+///
+/// ```
+/// use indwell_kernel::{AdmissionGate, AdmissionLimits, Timestamp};
+///
+/// let mut gate = AdmissionGate::new(AdmissionLimits { requests_max: 1, tokens_max: 100 });
+/// assert!(gate.enter(20).is_ok());
+/// assert!(gate.enter(20).is_err(), "one is waiting already");
+/// gate.leave(20, Timestamp::default());
+/// assert!(gate.enter(20).is_ok());
+/// ```
 #[derive(Debug)]
 pub struct AdmissionGate {
     limits: AdmissionLimits,

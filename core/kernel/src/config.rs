@@ -50,6 +50,15 @@ impl SchedulerConfig {
 impl SchedulerOptions {
     /// Checks every bound and fills in the defaults.
     ///
+    /// ```
+    /// use indwell_kernel::SchedulerOptions;
+    ///
+    /// let options = SchedulerOptions { sequences_max: Some(300), ..Default::default() };
+    /// let invalid = options.validate().unwrap_err();
+    /// assert_eq!((invalid.field, invalid.value.as_str()), ("sequences_max", "300"));
+    /// assert_eq!(invalid.limit, "from 1 to 256");
+    /// ```
+    ///
     /// # Errors
     /// [`Invalid`] for a value outside its limits or for bounds that contradict each other.
     pub fn validate(&self) -> Result<SchedulerConfig, Invalid> {

@@ -6,6 +6,54 @@
 //! [`Scheduler::fail`] takes the result back. So scheduling, cancellation and failure can be
 //! simulated by the million without a model (feature `testing`).
 //!
+//! One request, from submission to its end:
+//!
+//! ```
+//! use indwell_kernel::testing::ScriptedBackend;
+//! use indwell_kernel::{
+//!     Backend, Outcome, Output, Plan, Request, RequestId, SamplingParams, Scheduler,
+//!     SchedulerOptions, Token,
+//! };
+//!
+//! let config = SchedulerOptions::default().validate()?;
+//! let mut backend =
+//!     ScriptedBackend::new(config.context_tokens, config.sequences_max, config.batch_tokens);
+//! let mut scheduler = Scheduler::new(config);
+//! scheduler.submit(Request {
+//!     id: RequestId(0),
+//!     prompt: vec![Token(1), Token(2)],
+//!     max_tokens: 3,
+//!     sampling: SamplingParams::greedy(),
+//!     logprobs: false,
+//!     deadline: None,
+//! });
+//!
+//! let (mut plan, mut outcome) = (Plan::default(), Outcome::default());
+//! let mut outputs = Vec::new();
+//! loop {
+//!     scheduler.plan(&mut plan);
+//!     if plan.is_empty() {
+//!         break;
+//!     }
+//!     match backend.execute(&plan, &mut outcome) {
+//!         Ok(()) => scheduler.commit(&plan, &outcome),
+//!         Err(error) => scheduler.fail(&plan, &error),
+//!     }
+//!     outputs.extend(scheduler.drain_outputs());
+//! }
+//! assert!(matches!(
+//!     outputs[..],
+//!     [
+//!         Output::Admitted { .. },
+//!         Output::Token { .. },
+//!         Output::Token { .. },
+//!         Output::Token { .. },
+//!         Output::Ended { .. },
+//!     ]
+//! ));
+//! # Ok::<(), indwell_kernel::Invalid>(())
+//! ```
+//!
 //! | module | owns |
 //! |---|---|
 //! | [`ids`] | newtypes for requests, sequences, tokens |

@@ -57,6 +57,8 @@ pub struct Plan {
     pub chunks: Vec<Chunk>,
     /// The chunks' tokens.
     pub tokens: Vec<Token>,
+    /// How many of the tokens are of prompts, the others being of answers.
+    pub prompt_tokens: usize,
 }
 
 impl Plan {
@@ -76,6 +78,7 @@ impl Plan {
         self.ops.clear();
         self.chunks.clear();
         self.tokens.clear();
+        self.prompt_tokens = 0;
     }
 
     pub(crate) fn push(&mut self, seq: SeqId, start: usize, tokens: &[Token], outputs: u32) {

@@ -63,4 +63,4 @@ pub use progress::{Progress, Stage};
 pub use reply::{Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage};
 pub use request::{Chat, ChatRequest, Completion, CompletionRequest, ReplyFuture, Request};
 pub use source::{Alias, ModelSource, aliases, pull};
-pub use stream::{Canceller, TokenStream, Wait};
+pub use stream::{Canceller, Events, TokenStream, Wait};

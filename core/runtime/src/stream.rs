@@ -15,9 +15,10 @@ use crate::{Event, Reply, Result};
 /// The events of one request, as they come. Dropping it cancels the request and frees its
 /// memory within one step.
 ///
-/// It is a blocking [`Iterator`] and an asynchronous [`futures_core::Stream`]; both end after
-/// the one terminal event. It is bounded: a reader that falls behind pauses its own request and
-/// nobody else's.
+/// `for event in stream` reads it blocking; as a [`futures_core::Stream`] it is read
+/// asynchronously, on any executor. (It is no [`Iterator`] itself, so that `next` means one thing
+/// where `StreamExt` is in scope.) Both end after the one terminal event. It is bounded: a reader
+/// that falls behind pauses its own request and nobody else's.
 #[derive(Debug)]
 pub struct TokenStream {
     receiver: Receiver,
@@ -68,6 +69,18 @@ impl TokenStream {
         self.canceller.clone()
     }
 
+    /// The next event, waiting for it as long as it takes; `None` after the terminal one.
+    ///
+    /// # Blocking
+    /// Until the request's next event.
+    pub fn next_blocking(&mut self) -> Option<Event> {
+        let look = self.receiver.take_until(None);
+        match self.found(look) {
+            Wait::Event(event) => Some(event),
+            Wait::TimedOut | Wait::Ended => None,
+        }
+    }
+
     /// The next event, waiting for it at most `timeout`.
     pub fn next_timeout(&mut self, timeout: Duration) -> Wait {
         let look = self.receiver.take_until(deadline_after(timeout));
@@ -97,7 +110,7 @@ impl TokenStream {
     pub fn reply(mut self) -> Result<Reply> {
         let mut fold = ReplyFold::default();
         loop {
-            let Some(event) = self.next() else { return Err(crate::Error::cancelled()) };
+            let Some(event) = self.next_blocking() else { return Err(crate::Error::cancelled()) };
             if let Some(result) = fold.take(event) {
                 return result;
             }
@@ -119,15 +132,26 @@ impl TokenStream {
     }
 }
 
-impl Iterator for TokenStream {
+/// Reads a stream blocking, event by event. Dropping it cancels the request.
+#[derive(Debug)]
+pub struct Events(TokenStream);
+
+impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        let look = self.receiver.take_until(None);
-        match self.found(look) {
-            Wait::Event(event) => Some(event),
-            Wait::TimedOut | Wait::Ended => None,
-        }
+        self.0.next_blocking()
+    }
+}
+
+impl std::iter::FusedIterator for Events {}
+
+impl IntoIterator for TokenStream {
+    type Item = Event;
+    type IntoIter = Events;
+
+    fn into_iter(self) -> Events {
+        Events(self)
     }
 }
 

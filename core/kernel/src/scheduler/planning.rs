@@ -91,6 +91,7 @@ fn push_prefill(plan: &mut Plan, seq: SeqId, sequence: &Sequence, budget: usize)
         let end = sequence.computed + length;
         let outputs = u32::from(end == sequence.tokens.len());
         plan.push(seq, sequence.computed, &sequence.tokens[sequence.computed..end], outputs);
+        plan.prompt_tokens += end.min(sequence.prompt_tokens).saturating_sub(sequence.computed);
     }
     length
 }

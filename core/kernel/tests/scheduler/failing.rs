@@ -1,6 +1,6 @@
 //! What a failed step means: everybody back at the committed length, and who pays for it.
 
-use indwell_kernel::{FinishReason, SequenceFailure, StepError};
+use indwell_kernel::{FinishReason, Outcome, Plan, SequenceFailure, StepError};
 
 use crate::rig::{Ended, Rig};
 
@@ -72,7 +72,6 @@ fn a_failing_sequence_takes_nobody_down() {
 
 #[test]
 fn a_sequence_that_is_forgotten_by_the_backend_fails_instead_of_waiting_for_ever() {
-    use indwell_kernel::{Outcome, Plan};
     let mut rig = Rig::new();
     let request = rig.submit(3, 5);
     let mut plan = Plan::default();

@@ -103,18 +103,17 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     fn step(&mut self) {
         let executed = self.backend.execute(&self.plan, &mut self.outcome);
+        self.shared.stats.steps.fetch_add(u64::from(!self.plan.chunks.is_empty()), Relaxed);
         match executed {
-            Ok(()) => self.scheduler.commit(&self.plan, &self.outcome),
+            Ok(()) => {
+                self.scheduler.commit(&self.plan, &self.outcome);
+                let prompt_tokens = self.plan.prompt_tokens as u64;
+                self.shared.stats.prompt_tokens.fetch_add(prompt_tokens, Relaxed);
+            }
             Err(error) => {
                 tracing::warn!(%error, tokens = self.plan.tokens.len(), "a step failed");
                 self.scheduler.fail(&self.plan, &error);
             }
-        }
-        if !self.plan.chunks.is_empty() {
-            let stats = &self.shared.stats;
-            stats.steps.fetch_add(1, Relaxed);
-            let prompt = self.plan.tokens.len().saturating_sub(self.outcome.samples.len());
-            stats.prompt_tokens.fetch_add(prompt as u64, Relaxed);
         }
     }
 

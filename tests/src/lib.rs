@@ -1,0 +1,49 @@
+//! What the tests with a real model share: the model, an engine, and waiting for a condition.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indwell::{Engine, EngineBuilder, EngineStats};
+
+/// The default model's file: `INDWELL_TEST_MODEL`, or else fetched by its alias.
+///
+/// # Panics
+/// When it can't be fetched: these tests need it.
+#[must_use]
+pub fn model() -> PathBuf {
+    match std::env::var_os("INDWELL_TEST_MODEL") {
+        Some(path) => path.into(),
+        None => indwell::pull("smollm2-135m", &|_| {}).expect("the default model"),
+    }
+}
+
+/// An engine on the default model, with a small context.
+pub fn engine() -> EngineBuilder {
+    Engine::builder(model()).context_tokens(2048)
+}
+
+/// The engine's statistics.
+///
+/// # Panics
+/// In a forked process.
+#[must_use]
+pub fn stats(engine: &Engine) -> EngineStats {
+    engine.stats().expect("this process made the engine")
+}
+
+/// Waits until `condition` holds for the engine's statistics, and returns those.
+///
+/// # Panics
+/// When it does not hold within a minute.
+pub fn wait_until(engine: &Engine, condition: impl Fn(&EngineStats) -> bool) -> EngineStats {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let now = stats(engine);
+        if condition(&now) {
+            return now;
+        }
+        assert!(Instant::now() < deadline, "the condition never held: {now:?}");
+        // Statistics are polled, as users poll them; the engine offers nothing to wait on.
+        std::thread::park_timeout(Duration::from_micros(200));
+    }
+}

@@ -1,0 +1,107 @@
+//! The engine's life: close, close again, drop, use after close, with requests in flight.
+
+use indwell::{Engine, ErrorKind, Event};
+use indwell_tests::{engine, model, stats};
+
+const LONG: &str = "Tell me a very long story.";
+
+#[test]
+fn close_answers_every_request_in_flight_and_refuses_later_ones() {
+    let engine = engine().sequences_max(2).build().expect("an engine");
+    let mut streams: Vec<_> =
+        (0..5).map(|_| engine.chat(LONG).max_tokens(500).stream().expect("a stream")).collect();
+    assert!(matches!(streams[0].next_blocking(), Some(Event::Text(_))));
+    engine.close().expect("this process made it");
+    for stream in streams {
+        let events: Vec<Event> = stream.into_iter().collect();
+        let terminal: Vec<&Event> = events.iter().filter(|event| event.is_terminal()).collect();
+        let [Event::Failed(error)] = terminal[..] else { panic!("{terminal:?}") };
+        assert_eq!(error.kind(), ErrorKind::EngineClosed);
+        assert!(events.last().is_some_and(Event::is_terminal));
+    }
+    let refused = engine.chat("Hello").run().expect_err("closed");
+    assert_eq!(refused.kind(), ErrorKind::EngineClosed);
+    assert!(refused.details().remedy.is_some());
+    assert!(engine.is_closed());
+    engine.close().expect("a second close does nothing");
+    assert_eq!(stats(&engine).requests_running, 0);
+}
+
+#[test]
+fn dropping_the_last_handle_answers_requests_in_flight() {
+    let engine = engine().build().expect("an engine");
+    let clone = engine.clone();
+    let mut stream = engine.chat(LONG).max_tokens(500).stream().expect("a stream");
+    drop(engine);
+    assert!(matches!(stream.next_blocking(), Some(Event::Text(_))), "a clone keeps it open");
+    drop(clone);
+    let last = stream.into_iter().last().expect("a terminal event");
+    assert!(matches!(&last, Event::Failed(error) if error.kind() == ErrorKind::EngineClosed));
+}
+
+#[test]
+fn close_from_several_threads_while_others_submit_loses_no_request() {
+    for round in 0..5 {
+        let engine = engine().build().expect("an engine");
+        std::thread::scope(|scope| {
+            for caller in 0..4 {
+                let engine = engine.clone();
+                scope.spawn(move || {
+                    loop {
+                        match engine.chat("Hello").max_tokens(2).run() {
+                            Ok(_) => {}
+                            Err(error) if error.kind() == ErrorKind::EngineClosed => break,
+                            Err(error) => panic!("round {round}, caller {caller}: {error}"),
+                        }
+                    }
+                });
+            }
+            for _ in 0..2 {
+                let engine = engine.clone();
+                scope.spawn(move || {
+                    engine.chat("Hello").max_tokens(4).run().ok();
+                    engine.close().expect("this process made it");
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn an_engine_can_be_made_again_and_again() {
+    for _ in 0..3 {
+        let engine = engine().build().expect("an engine");
+        let reply = engine.chat("Hello").max_tokens(4).run().expect("an answer");
+        assert_eq!(reply.usage.completion_tokens, 4);
+    }
+}
+
+#[test]
+fn two_engines_serve_side_by_side() {
+    let (one, two) = (engine().build().expect("an engine"), engine().build().expect("another"));
+    let ask = |engine: &Engine| engine.chat("Hello").max_tokens(8).run().expect("an answer").text;
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| ask(&one));
+        let second = scope.spawn(|| ask(&two));
+        (first.join().expect("no panic"), second.join().expect("no panic"))
+    });
+    assert_eq!(first, second);
+}
+
+#[test]
+fn progress_is_told_to_its_end() {
+    use std::sync::Mutex;
+    use std::sync::Arc;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let seen_too = Arc::clone(&seen);
+    let engine = Engine::builder(model())
+        .context_tokens(256)
+        .on_progress(move |progress| seen_too.lock().expect("no panic").push(progress))
+        .build()
+        .expect("an engine");
+    drop(engine);
+    let seen = seen.lock().expect("no panic");
+    let last = seen.last().expect("some progress");
+    assert_eq!((last.stage.as_str(), last.done, last.total), ("load", 1000, Some(1000)));
+    assert!(seen.windows(2).all(|pair| pair[0].done <= pair[1].done), "{seen:?}");
+}
