@@ -1,9 +1,13 @@
 //! What the tests with a real model share: the model, an engine, and waiting for a condition.
 
+mod score;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use indwell::{Engine, EngineBuilder, EngineStats};
+
+pub use score::{Score, Scorer};
 
 /// The default model's file: `INDWELL_TEST_MODEL`, or else fetched by its alias.
 ///

@@ -11,6 +11,8 @@
 
 mod answer;
 mod job;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,0 +1,181 @@
+//! The worker on backends that fail: who is told what, and that nobody waits for ever.
+//!
+//! The texts and tokens are those of the default model; only the computing is scripted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use indwell_kernel::testing::{ScriptedBackend, StepFault};
+use indwell_kernel::{
+    AdmissionGate, AdmissionLimits, Backend, Outcome, Plan, SchedulerConfig, SchedulerOptions,
+    StepError,
+};
+use indwell_llama::{Model, ModelParams};
+
+use super::Worker;
+use crate::prompt::Prompter;
+use crate::shared::{Command, RequestLimits, Shared};
+use crate::{CompletionRequest, Error, ErrorKind, ModelInfo};
+
+/// An engine on a scripted backend.
+struct Rig {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rig {
+    fn new(backend: impl Backend + Send + 'static) -> Self {
+        let model = Arc::new(
+            Model::load(&model_path(), ModelParams::default(), |_| {}).expect("the default model"),
+        );
+        let config = config();
+        let (commands, received) = crossbeam_channel::unbounded();
+        let admission = AdmissionLimits::validate(None, None).expect("defaults");
+        let shared = Arc::new(Shared::new(
+            commands,
+            AdmissionGate::new(admission),
+            Prompter::new(model, config.request_tokens_max),
+            info(),
+            RequestLimits {
+                request_tokens_max: config.request_tokens_max,
+                default_max_tokens: 8,
+                stream_capacity: 256,
+            },
+            config.context_tokens,
+        ));
+        let worker = Worker::new(Arc::clone(&shared), received, backend, config);
+        let thread = worker.spawn().expect("a thread");
+        Self { shared, thread: Some(thread) }
+    }
+
+    fn complete(&self) -> CompletionRequest {
+        CompletionRequest::completion(Arc::clone(&self.shared), "Hello there".to_owned())
+    }
+
+    fn close(&mut self) {
+        self.shared.end(Error::closed());
+        self.shared.send(Command::Close);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the worker catches its panics");
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn config() -> SchedulerConfig {
+    SchedulerOptions {
+        context_tokens: Some(256),
+        sequences_max: Some(4),
+        ..SchedulerOptions::default()
+    }
+    .validate()
+    .expect("valid bounds")
+}
+
+fn scripted(faults: Vec<Option<StepFault>>) -> ScriptedBackend {
+    let config = config();
+    let mut backend =
+        ScriptedBackend::new(config.context_tokens, config.sequences_max, config.batch_tokens);
+    for fault in faults {
+        backend.script(fault);
+    }
+    backend
+}
+
+fn model_path() -> PathBuf {
+    std::env::var_os("INDWELL_TEST_MODEL").map_or_else(
+        || crate::pull("smollm2-135m", &|_| {}).expect("the default model"),
+        PathBuf::from,
+    )
+}
+
+fn info() -> ModelInfo {
+    ModelInfo {
+        name: "scripted".to_owned(),
+        path: PathBuf::new(),
+        description: String::new(),
+        parameters: 0,
+        size_bytes: 0,
+        vocabulary_size: 0,
+        trained_context_tokens: 256,
+        context_tokens: 256,
+        has_chat_template: true,
+    }
+}
+
+/// Executes as a script says, until its n-th step, in which it panics.
+struct Panicking {
+    backend: ScriptedBackend,
+    steps_left: u32,
+}
+
+impl Backend for Panicking {
+    fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
+        assert!(self.steps_left > 0, "the backend's invariant broke");
+        self.steps_left -= 1;
+        self.backend.execute(plan, outcome)
+    }
+}
+
+#[test]
+fn a_panic_poisons_the_engine_and_every_waiter_hears_of_it() {
+    let rig = Rig::new(Panicking { backend: scripted(Vec::new()), steps_left: 3 });
+    // More than run at once: some of them are still in the queue when it happens.
+    let streams: Vec<_> =
+        (0..6).map(|_| rig.complete().max_tokens(100).stream().expect("a stream")).collect();
+    for stream in streams {
+        let error = stream.reply().expect_err("the worker panicked");
+        assert_eq!(error.kind(), ErrorKind::EnginePoisoned);
+        assert!(error.message().contains("the backend's invariant broke"), "{error}");
+    }
+    let later = rig.complete().run().expect_err("the engine is over");
+    assert_eq!(later.kind(), ErrorKind::EnginePoisoned);
+    let stats = rig.shared.snapshot();
+    assert_eq!((stats.requests_running, stats.requests_waiting), (0, 0));
+    assert_eq!(stats.requests_failed, 6);
+}
+
+#[test]
+fn a_failed_step_fails_those_in_it_and_the_engine_serves_on() {
+    let fatal = StepFault::Step { error: StepError::Fatal("scripted".to_owned()), partial: 0 };
+    let rig = Rig::new(scripted(vec![None, Some(fatal)]));
+    let error = rig.complete().run().expect_err("its second step failed");
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert!(error.message().contains("scripted"), "{error}");
+    let reply = rig.complete().max_tokens(5).run().expect("the next one is served");
+    assert_eq!(reply.usage.completion_tokens, 5);
+}
+
+#[test]
+fn an_aborted_step_is_tried_again_and_nobody_notices() {
+    let aborted = StepFault::Step { error: StepError::Aborted, partial: 1 };
+    let rig = Rig::new(scripted(vec![None, Some(aborted.clone()), None, Some(aborted)]));
+    let disturbed = rig.complete().max_tokens(6).run().expect("an answer");
+    let quiet = Rig::new(scripted(Vec::new()));
+    assert_eq!(disturbed.text, quiet.complete().max_tokens(6).run().expect("an answer").text);
+}
+
+#[test]
+fn a_request_sent_as_the_engine_closes_is_answered() {
+    for _ in 0..50 {
+        let mut rig = Rig::new(scripted(Vec::new()));
+        let shared = Arc::clone(&rig.shared);
+        let caller = std::thread::spawn(move || {
+            loop {
+                let request =
+                    CompletionRequest::completion(Arc::clone(&shared), "Hello".to_owned());
+                if let Err(error) = request.max_tokens(2).run() {
+                    return error.kind();
+                }
+            }
+        });
+        rig.close();
+        assert_eq!(caller.join().expect("no panic"), ErrorKind::EngineClosed);
+    }
+}
