@@ -1,0 +1,100 @@
+//! `cargo xtask`: the one entry point for developers, the same locally and in CI.
+//!
+//! Each command does all of its own preparation: `demo` and `test` work on a fresh machine with
+//! nothing else typed. What a command does is in the module of its name; what they share is in
+//! [`workspace`] (where things are), [`process`] (running a program and showing it) and
+//! [`progress`] (what is shown meanwhile).
+//!
+//! Invariants: nothing is downloaded but packages from registries, through their own clients; no
+//! toolchain is ever installed; everything that is built lands in one target folder, so that
+//! llama.cpp is compiled once.
+
+mod build;
+mod demo;
+mod features;
+mod process;
+mod progress;
+mod reports;
+mod setup;
+mod stage;
+mod suites;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::setup::Purpose;
+use crate::suites::Suite;
+use crate::workspace::Workspace;
+
+/// Indwell's developer commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install missing system packages (as root) or print the command that does; check toolchains
+    Setup,
+    /// Compile the whole workspace, llama.cpp included
+    Build,
+    /// Build, then place native libraries beside the programs and bindings that load them
+    Stage,
+    /// Build, fetch the default model and stream a chat answer from it
+    Demo,
+    /// Build, fetch the default model and run every suite of every language, or only those named
+    Test {
+        /// Suites to run; all of them when none is named
+        #[arg(value_enum)]
+        suites: Vec<Suite>,
+    },
+    /// Check that no selection of packages would compile llama.cpp a second time
+    CheckFeatures,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", console::style("error:").red().bold());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    match command {
+        Command::Setup => setup::run(&workspace, Purpose::Test)?,
+        Command::Build => {
+            setup::run(&workspace, Purpose::Build)?;
+            build::run(&workspace)?;
+        }
+        Command::Stage => {
+            setup::run(&workspace, Purpose::Build)?;
+            stage::run(&workspace, &build::run(&workspace)?)?;
+        }
+        Command::Demo => demo::run(&workspace)?,
+        Command::Test { suites } => return test::run(&workspace, &suites),
+        Command::CheckFeatures => features::check(&workspace)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,134 @@
+//! Python: the wheel as users get it, installed into a virtual environment of its own; its stub
+//! checked against the module (stubtest), its sources typed (mypy), its behaviour tested (pytest).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Context;
+use super::stamp::Stamp;
+use crate::process;
+use crate::reports::{Tally, junit_folder};
+use crate::workspace::Workspace;
+
+const PACKAGE: &str = "bindings/python";
+const REQUIREMENTS: &str = "bindings/python/requirements-dev.txt";
+
+/// Builds, installs and tests the wheel.
+pub(crate) fn run(context: &Context<'_>, tally: &mut Tally) -> Result<()> {
+    let suite = PythonSuite {
+        workspace: context.workspace,
+        environment: context.workspace.state("python"),
+    };
+    suite.prepare_environment()?;
+    suite.install_wheel()?;
+    tally.check(suite.stubtest());
+    tally.check(suite.mypy());
+    suite.pytest(tally)
+}
+
+struct PythonSuite<'a> {
+    workspace: &'a Workspace,
+    environment: PathBuf,
+}
+
+impl PythonSuite<'_> {
+    /// Makes the virtual environment, anew when the interpreter or the pinned packages changed.
+    fn prepare_environment(&self) -> Result<()> {
+        let requirements = self.workspace.path(REQUIREMENTS);
+        let pinned = fs::read_to_string(&requirements)
+            .with_context(|| format!("could not read {}", requirements.display()))?;
+        let version = process::capture(
+            self.workspace
+                .command("python3")
+                .args(["-c", "import sys; print(sys.version, sys.executable)"]),
+        )?;
+        let stamp = Stamp::new(&self.environment, version + &pinned);
+        if stamp.is_current() {
+            return Ok(());
+        }
+        let mut create = self.workspace.command("python3");
+        create.args(["-m", "venv", "--clear"]).arg(&self.environment);
+        process::quietly("python: virtual environment", &mut create)?;
+        let mut install = self.pip_install();
+        install.arg("--requirement").arg(&requirements);
+        process::quietly("python: packages", &mut install)?;
+        stamp.write()
+    }
+
+    /// Builds the wheel with the workspace's profile and target folder, and installs it.
+    fn install_wheel(&self) -> Result<()> {
+        let wheels = self.emptied("wheels")?;
+        let mut build = self.python();
+        build
+            .args(["-m", "maturin", "build", "--out"])
+            .arg(&wheels)
+            .arg("--interpreter")
+            .arg(self.interpreter());
+        process::quietly("python: wheel", &mut build)?;
+        let wheel = only_wheel(&wheels)?;
+        let mut install = self.pip_install();
+        install.args(["--no-deps", "--force-reinstall"]).arg(wheel);
+        process::quietly("python: install the wheel", &mut install)
+    }
+
+    fn stubtest(&self) -> Result<()> {
+        let mut command = self.python();
+        command.args(["-m", "mypy.stubtest", "indwell._native"]);
+        process::quietly("python: stubtest", &mut command)
+    }
+
+    fn mypy(&self) -> Result<()> {
+        let mut command = self.python();
+        command.args(["-m", "mypy", "--cache-dir"]).arg(self.workspace.state("mypy"));
+        process::quietly("python: mypy", &mut command)
+    }
+
+    fn pytest(&self, tally: &mut Tally) -> Result<()> {
+        let reports = self.emptied("pytest")?;
+        let mut command = self.python();
+        command
+            .args(["-m", "pytest", "-p", "no:cacheprovider", "--junit-xml"])
+            .arg(reports.join("report.xml"));
+        let status = process::stream("pytest", &mut command, |_| {})?;
+        tally.runner("pytest", status, &junit_folder(&reports)?);
+        Ok(())
+    }
+
+    fn interpreter(&self) -> PathBuf {
+        self.environment.join("bin/python")
+    }
+
+    /// The environment's interpreter, in the package's folder.
+    fn python(&self) -> Command {
+        let mut command = self.workspace.command(self.interpreter());
+        command.current_dir(self.workspace.path(PACKAGE));
+        command
+    }
+
+    fn pip_install(&self) -> Command {
+        let mut command = self.python();
+        command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+        command
+    }
+
+    /// A folder of ours without what an earlier run left in it.
+    fn emptied(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.workspace.state(name);
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+}
+
+fn only_wheel(dir: &Path) -> Result<PathBuf> {
+    let mut wheels =
+        fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    wheels.retain(|path| path.extension().is_some_and(|ending| ending == "whl"));
+    ensure!(wheels.len() == 1, "maturin made {} wheels, not one", wheels.len());
+    Ok(wheels.remove(0))
+}
