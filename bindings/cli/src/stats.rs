@@ -1,0 +1,42 @@
+//! The line that `--stats` adds after an answer.
+
+use std::io::{self, Write};
+
+use indwell::Finished;
+
+/// Writes the line on standard error.
+pub(crate) fn tell(finished: &Finished) {
+    // Nobody reads it: then it need not be told.
+    let _ = writeln!(io::stderr(), "{}", line(finished));
+}
+
+fn line(finished: &Finished) -> String {
+    format!(
+        "prompt {} tokens · TTFT {:.0} ms · {} tokens at {:.1} tokens/s · finished: {}",
+        finished.usage.prompt_tokens,
+        finished.timings.ttft_ms,
+        finished.usage.completion_tokens,
+        finished.decode_tokens_per_second(),
+        finished.reason.as_str(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use indwell::{FinishReason, Timings, Usage};
+
+    use super::*;
+
+    #[test]
+    fn the_line_tells_tokens_times_and_the_reason() {
+        let finished = Finished {
+            reason: FinishReason::Stop,
+            usage: Usage { prompt_tokens: 37, completion_tokens: 65 },
+            timings: Timings { ttft_ms: 123.4, decode_ms: 400.0, ..Timings::default() },
+        };
+        assert_eq!(
+            line(&finished),
+            "prompt 37 tokens · TTFT 123 ms · 65 tokens at 160.0 tokens/s · finished: stop"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! The program as its users see it: output, errors, exit codes, Ctrl-C. Needs the default model:
+//! its path in `INDWELL_TEST_MODEL`, or else its alias, which is fetched if it is not there.
+
+mod answers;
+mod chats;
+mod commands;
+mod interrupts;
+mod program;
+mod refusals;
