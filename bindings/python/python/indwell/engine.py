@@ -1,0 +1,341 @@
+"""The engine: a loaded model that any number of threads and tasks call at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Literal, Optional, Type, Union, overload
+
+from . import _native
+from ._exit import close_at_exit
+from .info import EngineStats, ModelInfo, Progress
+from .options import CompletionOptions, EngineOptions, Messages, RequestOptions
+from .reply import Reply
+from .stream import AsyncTokenStream, TokenStream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+
+class Engine:
+    """A loaded model and the worker that serves it.
+
+    Loading blocks, with the interpreter released; in asyncio, use `await Engine.aload(...)`. Calls
+    of many threads and tasks are batched. Close an engine by `close()`, by leaving its `with` or
+    `async with` block, or by dropping it and its streams; the interpreter's exit closes what is
+    left.
+
+    Args:
+        model: An alias such as "smollm2-135m", which is downloaded if it is not there yet, or the
+            path of a GGUF file.
+        on_progress: Called with a `Progress` now and then while the model is fetched and loaded,
+            from another thread. What it raises goes to `sys.unraisablehook`.
+        context_tokens: Cells of the KV cache, shared by all requests; one cell holds one token. A
+            single request is also bounded by what the model was trained for. Default 8192.
+        sequences_max: How many requests run at once, 1 to 256; more wait in the queue. Default 32.
+        batch_tokens: How many tokens one step may compute, at least `sequences_max`. Default 512.
+        prefill_chunk_tokens: How many prompt tokens one step may compute while others are being
+            answered: lower keeps their streams smoother, higher makes first tokens come sooner.
+            Default 256.
+        threads: How many threads compute. Default: what this process may use of the machine.
+        queue_requests_max: How many requests may wait; one more is `OverloadedError`. Default 256.
+        queue_tokens_max: How many prompt tokens may wait; more is `OverloadedError`. Default
+            1048576.
+        default_max_tokens: `max_tokens` of requests that give none. Default 512.
+        gpu_layers: How many layers go to the GPU. Default: all, where there is a GPU.
+        flash_attention: Whether attention uses the flash kernels. Default: llama.cpp decides.
+        stream_capacity: How many events a stream holds before its request pauses for the reader.
+            Default 256.
+
+    Raises:
+        ModelLoadError: If there is no such file or alias, or the file is no whole GGUF model.
+        InvalidRequestError: If an option is unknown, of the wrong type, or out of range.
+        OutOfMemoryError: If the model or its context does not fit into memory.
+        IoError: If the model could not be fetched or read.
+        UnsupportedError: If this build cannot serve the model.
+
+    Example:
+        >>> with indwell.Engine("smollm2-135m", context_tokens=4096) as engine:
+        ...     print(engine.chat("Hello").text)
+    """
+
+    def __init__(
+        self,
+        model: Union[str, os.PathLike[str]],
+        *,
+        on_progress: Optional[Callable[[Progress], object]] = None,
+        **options: Unpack[EngineOptions],
+    ) -> None:
+        self._native = _native.Engine.load(model, dict(options), on_progress)
+        self._model = self._native.model()
+        close_at_exit(self)
+
+    @classmethod
+    async def aload(
+        cls,
+        model: Union[str, os.PathLike[str]],
+        *,
+        on_progress: Optional[Callable[[Progress], object]] = None,
+        **options: Unpack[EngineOptions],
+    ) -> Self:
+        """Loads an engine in a thread; the arguments and errors are those of `Engine`.
+
+        Cancelling the waiting task abandons the engine, which closes as soon as it is loaded.
+
+        Example:
+            >>> async with await indwell.Engine.aload("smollm2-135m") as engine:
+            ...     print((await engine.achat("Hello")).text)
+        """
+        return await asyncio.to_thread(lambda: cls(model, on_progress=on_progress, **options))
+
+    @property
+    def model(self) -> ModelInfo:
+        """What is known of the loaded model; still there after `close`."""
+        return self._model
+
+    @property
+    def closed(self) -> bool:
+        """Whether the engine is closed."""
+        return self._native.closed
+
+    @overload
+    def chat(
+        self,
+        messages: Messages,
+        *,
+        stream: Literal[False] = False,
+        **options: Unpack[RequestOptions],
+    ) -> Reply: ...
+    @overload
+    def chat(
+        self, messages: Messages, *, stream: Literal[True], **options: Unpack[RequestOptions]
+    ) -> TokenStream: ...
+    @overload
+    def chat(
+        self, messages: Messages, *, stream: bool, **options: Unpack[RequestOptions]
+    ) -> Union[Reply, TokenStream]: ...
+    def chat(
+        self, messages: Messages, *, stream: bool = False, **options: Unpack[RequestOptions]
+    ) -> Union[Reply, TokenStream]:
+        """Answers a conversation.
+
+        Without `stream`, waits for the whole answer, with the interpreter released; Ctrl-C gets
+        through and cancels the request.
+
+        Args:
+            messages: A string, which is one message of the user, or a list of messages: `Message`
+                objects, or dicts such as `{"role": "user", "content": "Hello"}`.
+            stream: Whether to return at once, with a `TokenStream` that yields the answer as it is
+                made.
+            max_tokens: The longest answer, in tokens, at least 1. Default: the engine's
+                `default_max_tokens`.
+            temperature: 0, the default, always takes the likeliest token; higher is more varied.
+            top_k: Samples among the so many likeliest tokens; 0, the default, among all.
+            top_p: Samples among the likeliest tokens that together have this probability; above 0,
+                to 1, the default.
+            min_p: Leaves out tokens less likely than this share of the likeliest one's probability;
+                0, the default, to 1.
+            seed: Makes sampling repeatable, 0 to 4294967294. Default: a new one for each request.
+            stop: A string or up to 64, none empty or longer than 1024 bytes; the answer ends before
+                the first that it would contain.
+            timeout_ms: How long the request may take, waiting included, in milliseconds. Default:
+                no limit.
+            logprobs: Whether to tell each token's log-probability. Default False.
+
+        Returns:
+            A `Reply`, or a `TokenStream` if `stream` is true.
+
+        Raises:
+            InvalidRequestError: If there are no messages, or an option is unknown, of the wrong
+                type, or out of range.
+            ContextOverflowError: If the conversation leaves no room for an answer in the context.
+            OverloadedError: If the queue is full; `retry_after_ms` says when to try again.
+            DeadlineExceededError: If `timeout_ms` is over before the answer is whole.
+            UnsupportedError: If the model has no chat template.
+            EngineClosedError: If the engine is closed, or is while the request runs.
+            ForkedError: If the process was forked after the engine was loaded.
+
+        With `stream`, what goes wrong after the request was accepted is raised while the stream is
+        read.
+
+        Example:
+            >>> reply = engine.chat("What is the capital of France?", max_tokens=32)
+            >>> print(reply.text, reply.usage.total_tokens)
+            >>> with engine.chat([{"role": "user", "content": "Tell me a story."}], stream=True) as
+            stream: ...     for event in stream: ...         if event.type == "text": ...
+            print(event.text, end="", flush=True)
+        """
+        opened = TokenStream(self._native.chat(messages, dict(options)), self)
+        return opened if stream else opened.reply()
+
+    @overload
+    def complete(
+        self, prompt: str, *, stream: Literal[False] = False, **options: Unpack[CompletionOptions]
+    ) -> Reply: ...
+    @overload
+    def complete(
+        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompletionOptions]
+    ) -> TokenStream: ...
+    @overload
+    def complete(
+        self, prompt: str, *, stream: bool, **options: Unpack[CompletionOptions]
+    ) -> Union[Reply, TokenStream]: ...
+    def complete(
+        self, prompt: str, *, stream: bool = False, **options: Unpack[CompletionOptions]
+    ) -> Union[Reply, TokenStream]:
+        """Continues a text, as it stands: no chat template is put around it.
+
+        Args:
+            prompt: The text to continue; not empty.
+            stream: Whether to return at once, with a `TokenStream` that yields the text as it is
+                made.
+            parse_special: Whether the prompt's control tokens, such as "<|im_start|>", are read as
+                such; never for text that somebody else wrote. Default False.
+            max_tokens: As in `chat`, and so are temperature, top_k, top_p, min_p, seed, stop,
+                timeout_ms and logprobs.
+
+        Returns:
+            A `Reply`, or a `TokenStream` if `stream` is true.
+
+        Raises:
+            InvalidRequestError: If the prompt is empty, or an option is unknown, of the wrong type,
+                or out of range.
+            Error: What `chat` raises.
+
+        Example:
+            >>> engine.complete("The capital of France is", max_tokens=8, stop=["."]).text
+        """
+        opened = TokenStream(self._native.complete(prompt, dict(options)), self)
+        return opened if stream else opened.reply()
+
+    @overload
+    def achat(
+        self,
+        messages: Messages,
+        *,
+        stream: Literal[False] = False,
+        **options: Unpack[RequestOptions],
+    ) -> Coroutine[Any, Any, Reply]: ...
+    @overload
+    def achat(
+        self, messages: Messages, *, stream: Literal[True], **options: Unpack[RequestOptions]
+    ) -> AsyncTokenStream: ...
+    @overload
+    def achat(
+        self, messages: Messages, *, stream: bool, **options: Unpack[RequestOptions]
+    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]: ...
+    def achat(
+        self, messages: Messages, *, stream: bool = False, **options: Unpack[RequestOptions]
+    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]:
+        """`chat` for asyncio: the same arguments and errors, and the event loop is never blocked.
+
+        Cancelling the task that waits or reads cancels the request.
+
+        Returns:
+            Something to await for a `Reply`; the request is sent when it is awaited. With `stream`,
+            an `AsyncTokenStream` for `async for`, with no `await` before it; the request is sent at
+            once.
+
+        Example:
+            >>> reply = await engine.achat("Hello")
+            >>> async with engine.achat("Tell me a story.", stream=True) as stream:
+            ...     async for event in stream:
+            ...         if event.type == "text":
+            ...             print(event.text, end="", flush=True)
+        """
+
+        def open_stream() -> AsyncTokenStream:
+            return AsyncTokenStream(self._native.chat(messages, dict(options)), self)
+
+        return open_stream() if stream else _reply(open_stream)
+
+    @overload
+    def acomplete(
+        self, prompt: str, *, stream: Literal[False] = False, **options: Unpack[CompletionOptions]
+    ) -> Coroutine[Any, Any, Reply]: ...
+    @overload
+    def acomplete(
+        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompletionOptions]
+    ) -> AsyncTokenStream: ...
+    @overload
+    def acomplete(
+        self, prompt: str, *, stream: bool, **options: Unpack[CompletionOptions]
+    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]: ...
+    def acomplete(
+        self, prompt: str, *, stream: bool = False, **options: Unpack[CompletionOptions]
+    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]:
+        """`complete` for asyncio: the same arguments and errors, and the event loop is never
+        blocked.
+
+        Cancelling the task that waits or reads cancels the request.
+
+        Returns:
+            Something to await for a `Reply`; the request is sent when it is awaited. With `stream`,
+            an `AsyncTokenStream` for `async for`, with no `await` before it; the request is sent at
+            once.
+
+        Example:
+            >>> reply = await engine.acomplete("The capital of France is", max_tokens=8)
+        """
+
+        def open_stream() -> AsyncTokenStream:
+            return AsyncTokenStream(self._native.complete(prompt, dict(options)), self)
+
+        return open_stream() if stream else _reply(open_stream)
+
+    def stats(self) -> EngineStats:
+        """The engine's counters.
+
+        They can be read after `close` too.
+
+        Raises:
+            ForkedError: If the process was forked after the engine was loaded.
+        """
+        return self._native.stats()
+
+    def close(self) -> None:
+        """Ends every request with `EngineClosedError`, and gives the model's memory back.
+
+        Waits for the step that is being computed, with the interpreter released. Again: nothing
+        happens.
+
+        Raises:
+            ForkedError: If the process was forked after the engine was loaded.
+        """
+        self._native.close()
+
+    async def aclose(self) -> None:
+        """`close` in a thread, so that the event loop is not blocked."""
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open"
+        model = self._model
+        return f"<indwell.Engine {model.name!r}, {model.context_tokens} context tokens, {state}>"
+
+
+async def _reply(open_stream: Callable[[], AsyncTokenStream]) -> Reply:
+    return await open_stream().reply()

@@ -1,0 +1,118 @@
+"""What the engine tells of itself: its model, its counters, its devices, and how far loading is.
+
+The native module builds these classes by position: the order of their fields is a contract with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Literal, Optional
+
+from . import _native
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A loaded model.
+
+    Attributes:
+        name: Its own name, or else its file's.
+        path: The GGUF file.
+        description: The architecture, size and quantization in short, as llama.cpp puts it.
+        parameters: How many weights it has.
+        size_bytes: The weights' size.
+        vocabulary_size: How many tokens it knows.
+        trained_context_tokens: The longest context it was trained for.
+        context_tokens: The longest context of one request on this engine, prompt and answer
+            together.
+        has_chat_template: Whether it says how to write a conversation, in a way that is understood
+            here; without it, `chat` raises `UnsupportedError`.
+    """
+
+    name: str
+    path: Path
+    description: str
+    parameters: int
+    size_bytes: int
+    vocabulary_size: int
+    trained_context_tokens: int
+    context_tokens: int
+    has_chat_template: bool
+
+
+@dataclass(frozen=True)
+class EngineStats:
+    """An engine's counters since it was loaded.
+
+    Attributes:
+        steps: Batches that were decoded; each served every request that ran.
+        prompt_tokens: Prompt tokens that were computed.
+        completion_tokens: Tokens that were generated.
+        requests_running: Requests that hold a sequence now.
+        requests_waiting: Requests in the queue now.
+        requests_finished: Requests that ended by themselves.
+        requests_cancelled: Requests that were cancelled.
+        requests_failed: Requests that failed, deadlines included.
+        cells_used: Cells of the KV cache that are taken now; one cell holds one token.
+        cells_total: All cells of the KV cache.
+    """
+
+    steps: int
+    prompt_tokens: int
+    completion_tokens: int
+    requests_running: int
+    requests_waiting: int
+    requests_finished: int
+    requests_cancelled: int
+    requests_failed: int
+    cells_used: int
+    cells_total: int
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that can compute.
+
+    Attributes:
+        name: llama.cpp's name for it, such as "CPU" or "CUDA0".
+        description: The vendor's name for it.
+        kind: "cpu", "gpu", "integrated_gpu" (one that shares the CPU's memory) or "accelerator".
+        memory_free_bytes: Memory that is free now; 0 where the backend cannot tell.
+        memory_total_bytes: All its memory; 0 where the backend cannot tell.
+    """
+
+    name: str
+    description: str
+    kind: Literal["cpu", "gpu", "integrated_gpu", "accelerator"]
+    memory_free_bytes: int
+    memory_total_bytes: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far loading is.
+
+    Attributes:
+        stage: "fetch" while the model is downloaded, "verify" while it is checked, "load" while it
+            is read.
+        done: How much is done: bytes, or thousandths in "load".
+        total: How much there is to do, in the same unit, if that is known.
+    """
+
+    stage: Literal["fetch", "verify", "load"]
+    done: int
+    total: Optional[int]
+
+
+def devices() -> List[Device]:
+    """The devices that this machine can compute on.
+
+    Raises:
+        UnsupportedError: If not even a backend for the CPU was found.
+
+    Example:
+        >>> any(device.kind == "cpu" for device in indwell.devices())
+        True
+    """
+    return _native.devices()

@@ -1,0 +1,223 @@
+"""The streams: one request's events as an iterator, blocking or for asyncio.
+
+A stream ends in exactly one way: with a `Finished` event, with `CancelledError`, or with the error
+that ended it. A stream that is dropped, or left through its context manager, cancels its request
+and frees its place within one step. Streams are bounded: a slow reader pauses its own request, and
+nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from types import TracebackType
+from typing import TYPE_CHECKING, Callable, Iterator, Optional, Type
+
+from . import _native
+from .errors import Error
+from .reply import Event, Reply
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .engine import Engine
+
+
+class TokenStream:
+    """The events of one request, as a blocking iterator. `Engine.chat(..., stream=True)` makes one.
+
+    It waits with the interpreter released; Ctrl-C gets through, and cancels the request. One thread
+    reads a stream at a time; any may `cancel` it. A stream keeps its engine from being dropped,
+    though not from being closed.
+
+    Example:
+        >>> with engine.chat("Tell me a story.", stream=True) as stream:
+        ...     for event in stream:
+        ...         if event.type == "text":
+        ...             print(event.text, end="", flush=True)
+    """
+
+    def __init__(self, native: _native.Stream, engine: Engine) -> None:
+        self._native = native
+        self._engine: Optional[Engine] = engine
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        """Waits for the next event.
+
+        Raises:
+            CancelledError: If the request was cancelled.
+            Error: If the request failed: the class says how.
+        """
+        with self._engine_kept():
+            event = self._native.next()
+        if event is None or event.type == "finished":
+            self._engine = None
+        if event is None:
+            raise StopIteration
+        return event
+
+    def reply(self) -> Reply:
+        """Waits for the end, and folds the events that were not read yet into a `Reply`.
+
+        Raises:
+            CancelledError: If the request was cancelled.
+            Error: If the request failed: the class says how.
+            RuntimeError: If the stream was already read to its end.
+        """
+        with self._engine_kept():
+            reply = self._native.reply()
+        self._engine = None
+        return reply
+
+    def cancel(self) -> None:
+        """Cancels the request: reading on gives what had arrived, then `CancelledError`. Never
+        blocks.
+
+        A request that has ended is left as it is.
+        """
+        self._native.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.cancel()
+
+    @contextlib.contextmanager
+    def _engine_kept(self) -> Iterator[None]:
+        """Lets the engine go once the stream has failed."""
+        try:
+            yield
+        except Error:
+            self._engine = None
+            raise
+
+
+class AsyncTokenStream:
+    """The events of one request, for `async for`. `Engine.achat(..., stream=True)` makes one.
+
+    Cancelling the task that reads cancels the request. One task reads a stream at a time; any may
+    `cancel` it, from any thread. A stream keeps its engine from being dropped, though not from
+    being closed.
+
+    Example:
+        >>> async with engine.achat("Tell me a story.", stream=True) as stream:
+        ...     async for event in stream:
+        ...         if event.type == "text":
+        ...             print(event.text, end="", flush=True)
+    """
+
+    def __init__(self, native: _native.Stream, engine: Engine) -> None:
+        self._native = native
+        self._engine: Optional[Engine] = engine
+        self._being_read = False
+        # Whether the last event was there without waiting: then the loop has not had its turn.
+        self._owes_turn = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        """Waits for the next event.
+
+        Raises:
+            CancelledError: If the request was cancelled.
+            Error: If the request failed: the class says how.
+        """
+        with self._reading():
+            if self._owes_turn:
+                # A turn for the loop: a reader who is always behind would leave it none.
+                await asyncio.sleep(0)
+            self._owes_turn = True
+            event = None
+            while event is None:
+                loop = asyncio.get_running_loop()
+                ready = loop.create_future()
+                event = self._native.poll(_resolve_soon(loop, ready))
+                if event is None:
+                    await ready
+                    self._owes_turn = False
+        if event.type == "finished":
+            self._engine = None
+        return event
+
+    async def reply(self) -> Reply:
+        """Waits for the end, and folds the events that were not read yet into a `Reply`.
+
+        Cancelling the waiting task cancels the request. The loop is woken once, at the end.
+
+        Raises:
+            CancelledError: If the request was cancelled.
+            Error: If the request failed: the class says how.
+            RuntimeError: If the stream was already read to its end.
+        """
+        with self._reading():
+            loop = asyncio.get_running_loop()
+            ready = loop.create_future()
+            self._native.arm_reply(_resolve_soon(loop, ready))
+            await ready
+            reply = self._native.take_reply()
+        self._engine = None
+        return reply
+
+    def cancel(self) -> None:
+        """Cancels the request: reading on gives what had arrived, then `CancelledError`. Never
+        blocks.
+
+        A request that has ended is left as it is.
+        """
+        self._native.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.cancel()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Keeps other tasks out; cancels the request if the task is, and lets the engine go at the
+        end.
+        """
+        if self._being_read:
+            raise RuntimeError(
+                "another task is reading this stream: give each task its own request"
+            )
+        self._being_read = True
+        try:
+            yield
+        except (Error, StopAsyncIteration):
+            self._engine = None
+            raise
+        except BaseException:
+            # asyncio.CancelledError, or GeneratorExit when the loop is closed around the task.
+            self.cancel()
+            raise
+        finally:
+            self._being_read = False
+
+
+def _resolve_soon(
+    loop: asyncio.AbstractEventLoop, ready: asyncio.Future[None]
+) -> Callable[[], object]:
+    """Wakes who awaits `ready`, from any thread."""
+    return functools.partial(loop.call_soon_threadsafe, _resolve, ready)
+
+
+def _resolve(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

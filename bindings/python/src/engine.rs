@@ -1,0 +1,115 @@
+//! The engine as Python's layer holds it. Everything that may block is detached; nothing here waits
+//! by itself.
+
+use indwell::{Completion, Request};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::fork::Home;
+use crate::stream::Stream;
+use crate::{error, load, message, option, record, text};
+
+/// A loaded model and its worker; dropping it closes the engine.
+#[pyclass(frozen, module = "indwell._native")]
+#[derive(Debug)]
+pub(crate) struct Engine {
+    /// `None` only while it is dropped.
+    engine: Option<indwell::Engine>,
+    home: Home,
+}
+
+impl Engine {
+    fn engine(&self) -> &indwell::Engine {
+        self.engine.as_ref().expect("the engine is there until the object is dropped")
+    }
+}
+
+#[pymethods]
+impl Engine {
+    /// Loads `model` with the named options; `on_progress` is called with Progress objects from
+    /// another thread.
+    #[staticmethod]
+    fn load(
+        py: Python<'_>,
+        model: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let mut builder = indwell::Engine::builder(load::source(model)?);
+        for (name, value) in option::options(options)? {
+            builder = builder.option(&name, value);
+        }
+        let engine = load::build(py, builder, on_progress)?;
+        Ok(Self { engine: Some(engine), home: Home::here() })
+    }
+
+    /// Opens the stream of a chat request.
+    fn chat(
+        &self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Stream> {
+        let request = self.engine().chat(message::messages(messages)?);
+        open(py, request, options)
+    }
+
+    /// Opens the stream of a completion request.
+    fn complete(
+        &self,
+        py: Python<'_>,
+        prompt: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Stream> {
+        let request: Request<Completion> = self.engine().complete(text::text(prompt, "prompt")?);
+        open(py, request, options)
+    }
+
+    /// What is known of the model.
+    fn model<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        record::model_info(py, self.engine().model())
+    }
+
+    /// The engine's counters.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let stats =
+            py.detach(|| self.engine().stats()).map_err(|failure| error::raise(py, &failure))?;
+        record::engine_stats(py, &stats)
+    }
+
+    /// Ends every request and gives the model's memory back. Again: nothing happens.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.engine().close()).map_err(|failure| error::raise(py, &failure))
+    }
+
+    /// Whether `close` was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.engine().is_closed()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let engine = self.engine.take();
+        if self.home.is_left() {
+            // Kept for ever: see `fork`.
+            std::mem::forget(engine);
+            return;
+        }
+        // Closing waits for the step that runs, which nobody else should have to.
+        let _ = Python::try_attach(|py| py.detach(|| drop(engine)));
+    }
+}
+
+fn open<I: Send>(
+    py: Python<'_>,
+    mut request: Request<I>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Stream> {
+    for (name, value) in option::options(options)? {
+        request = request.option(&name, value);
+    }
+    let stream = py.detach(|| request.stream()).map_err(|failure| error::raise(py, &failure))?;
+    Ok(Stream::new(stream))
+}

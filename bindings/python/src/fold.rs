@@ -1,0 +1,112 @@
+//! A stream and the reply that its events add up to. One reader at a time: the lock round it is
+//! only ever tried.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_core::Stream as _;
+use indwell::{Error, Event, Reply, TextDelta, TokenLogprob, TokenStream, Wait};
+
+use crate::interrupt::SLICE;
+
+/// How a reply came out.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Finished(Reply),
+    Cancelled,
+    Failed(Error),
+    /// The stream had been read to its end before anybody asked for a reply.
+    AlreadyRead,
+}
+
+/// A stream, and what has been folded of it.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) stream: TokenStream,
+    text: String,
+    logprobs: Vec<TokenLogprob>,
+    /// Set by the notifier's thread, taken by `take_reply`.
+    pub(crate) outcome: Option<Outcome>,
+    /// From the first `arm_reply` on, the notifier's thread is the one reader.
+    pub(crate) folding: bool,
+}
+
+impl Reader {
+    pub(crate) fn new(stream: TokenStream) -> Self {
+        Self { stream, text: String::new(), logprobs: Vec::new(), outcome: None, folding: false }
+    }
+
+    /// The next event if it is there, `Some(None)` at the end. Never blocks.
+    pub(crate) fn next_ready(&mut self) -> Option<Option<Event>> {
+        known(self.stream.try_next())
+    }
+
+    /// The next event, or `None` once a slice of waiting is over.
+    pub(crate) fn next_in_slice(&mut self) -> Option<Option<Event>> {
+        known(self.stream.next_timeout(SLICE))
+    }
+
+    /// Folds what comes within a slice of waiting; `Some` at the end of the stream.
+    pub(crate) fn fold_in_slice(&mut self) -> Option<Outcome> {
+        let slice_end = Instant::now() + SLICE;
+        loop {
+            match self.stream.next_timeout(slice_end.saturating_duration_since(Instant::now())) {
+                Wait::Event(event) => {
+                    if let Some(outcome) = self.fold(event) {
+                        return Some(outcome);
+                    }
+                }
+                Wait::Ended => return Some(Outcome::AlreadyRead),
+                Wait::TimedOut => return None,
+            }
+            if Instant::now() >= slice_end {
+                return None;
+            }
+        }
+    }
+
+    /// Folds what is there, never blocks; ready at the end of the stream.
+    pub(crate) fn poll_fold(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
+        loop {
+            match Pin::new(&mut self.stream).poll_next(context) {
+                Poll::Ready(Some(event)) => {
+                    if let Some(outcome) = self.fold(event) {
+                        return Poll::Ready(outcome);
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(Outcome::AlreadyRead),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn fold(&mut self, event: Event) -> Option<Outcome> {
+        match event {
+            Event::Text(TextDelta { text, logprobs, .. }) => {
+                self.text.push_str(&text);
+                self.logprobs.extend(logprobs);
+                None
+            }
+            Event::Finished(end) => Some(Outcome::Finished(Reply {
+                text: std::mem::take(&mut self.text),
+                finish_reason: end.reason,
+                usage: end.usage,
+                timings: end.timings,
+                logprobs: std::mem::take(&mut self.logprobs),
+            })),
+            Event::Cancelled => Some(Outcome::Cancelled),
+            Event::Failed(error) => Some(Outcome::Failed(error)),
+            // Events of a later version that only add to the text.
+            _ => None,
+        }
+    }
+}
+
+fn known(wait: Wait) -> Option<Option<Event>> {
+    match wait {
+        Wait::Event(event) => Some(Some(event)),
+        Wait::Ended => Some(None),
+        Wait::TimedOut => None,
+    }
+}

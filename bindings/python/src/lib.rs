@@ -1,0 +1,46 @@
+//! `indwell._native`: the private half of the Python package.
+//!
+//! It converts, calls the `indwell` crate once, and converts back; what users hold is written in
+//! Python, in `python/indwell`. It does not know about asyncio, context managers or defaults.
+//!
+//! Who may do what:
+//! - Whatever may block runs detached from the interpreter, in slices that let Ctrl-C through
+//!   (`interrupt`).
+//! - An engine's worker never attaches: a wake-up goes over a channel to the one `notifier`
+//!   thread, which does.
+//! - No lock is held across an attach or a detach that could wait for another holder of it.
+//!
+//! Map: `engine` and `stream` are the two classes; `message`, `option` and `text` read Python
+//! values in, `record` and `error` write Rust values out; `fold` makes a reply of events; `load`
+//! builds engines; `fork` and `exit` keep away from what a child or a dying interpreter lacks.
+
+mod device;
+mod engine;
+mod error;
+mod exit;
+mod fold;
+mod fork;
+mod interrupt;
+mod load;
+mod message;
+mod notifier;
+mod option;
+mod record;
+mod stream;
+mod text;
+
+/// The private half of the `indwell` package: use `indwell` itself.
+#[pyo3::pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::device::devices;
+    #[pymodule_export]
+    use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::exit::begin_exit;
+    #[pymodule_export]
+    use crate::stream::Stream;
+
+    #[pymodule_export]
+    const VERSION: &str = indwell::VERSION;
+}

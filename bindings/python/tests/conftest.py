@@ -1,0 +1,46 @@
+"""The engines that the tests share: loaded once, and idle between tests."""
+
+from __future__ import annotations
+
+import os
+from typing import Iterator
+
+import indwell
+import pytest
+from waiting import wait_until
+
+#: A GGUF file or an alias.
+MODEL = os.environ.get("INDWELL_TEST_MODEL", "smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def model() -> str:
+    return MODEL
+
+
+@pytest.fixture(scope="session")
+def shared_engine() -> Iterator[indwell.Engine]:
+    with indwell.Engine(MODEL) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(shared_engine: indwell.Engine) -> Iterator[indwell.Engine]:
+    """An idle engine, which must be serving afterwards, with nothing left behind."""
+    wait_until(lambda: is_idle(shared_engine))
+    yield shared_engine
+    wait_until(lambda: is_idle(shared_engine))
+    assert not shared_engine.closed
+    assert shared_engine.complete("One", max_tokens=1).usage.completion_tokens <= 1
+
+
+@pytest.fixture
+def own_engine() -> Iterator[indwell.Engine]:
+    """An engine that a test may close or drop."""
+    with indwell.Engine(MODEL, context_tokens=2048, sequences_max=8) as engine:
+        yield engine
+
+
+def is_idle(engine: indwell.Engine) -> bool:
+    stats = engine.stats()
+    return stats.requests_running == 0 and stats.requests_waiting == 0 and stats.cells_used == 0

@@ -1,0 +1,34 @@
+"""The examples, run as their users run them, on this interpreter."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "python"
+
+#: What each example prints, whatever the model's mood.
+PRINTS = {
+    "asyncio_tasks.py": r"red: a.*\ngreen: a.*\nblue: a.*\n(.*\n)+the story took too long, and was cancelled\n",
+    "chat.py": r"(.*\n)+\d+ prompt tokens, \d+ completion tokens, finished: (stop|length), .*\n",
+    "concurrent_threads.py": r"(.*\n){8}\d+ tokens in \d+ steps\n",
+    "errors.py": r"model_load: .*\ninvalid_request: .*\ncontext_overflow: .*\ndeadline_exceeded: .*\n.+\n",
+    "stream.py": r"(.*\n)+\[(stop|length) after \d+ tokens\]\n",
+}
+
+
+def test_every_example_is_run() -> None:
+    assert sorted(PRINTS) == sorted(path.name for path in EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", sorted(PRINTS))
+def test_example_runs(name: str, model: str) -> None:
+    command = [sys.executable, str(EXAMPLES / name), model]
+    ended = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    assert re.fullmatch(PRINTS[name], ended.stdout), ended.stdout

@@ -1,0 +1,101 @@
+"""After fork, in the child: every call says so, nothing hangs, and the parent goes on."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from child import run_python
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+
+def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
+    ended = run_python(
+        """
+        import asyncio, os, signal, warnings
+        from prompts import ENDLESS
+        warnings.simplefilter("ignore")
+        engine = indwell.Engine(MODEL, context_tokens=2048)
+        blocking = engine.complete(ENDLESS, stream=True, max_tokens=200)
+        next(blocking)
+
+        async def one_event(stream):
+            return await stream.__anext__()
+
+        asynchronous = engine.acomplete(ENDLESS, stream=True, max_tokens=200)
+        asyncio.run(one_event(asynchronous))
+
+        def in_child():
+            signal.alarm(60)  # A child that hangs is killed, and so exits otherwise than by 0.
+            calls = {
+                "chat": lambda: engine.chat("Hello"),
+                "complete": lambda: engine.complete("Hello", stream=True),
+                "achat": lambda: asyncio.run(engine.achat("Hello")),
+                "astream": lambda: engine.acomplete("Hello", stream=True),
+                "stats": engine.stats,
+                "next": lambda: next(blocking),
+                "reply": blocking.reply,
+                "anext": lambda: asyncio.run(one_event(asynchronous)),
+                "areply": lambda: asyncio.run(asynchronous.reply()),
+                "close": engine.close,
+            }
+            for name, call in calls.items():
+                try:
+                    print(name, "gave", call())
+                except indwell.ForkedError as error:
+                    assert error.kind == "forked" and error.remedy
+                else:
+                    sys.exit(3)
+            blocking.cancel()
+            assert engine.closed
+            assert engine.model.parameters > 0
+
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            in_child()
+            sys.exit(0)  # Through the interpreter's whole exit, hooks and all.
+        _, status = os.waitpid(child, 0)
+        print("child", os.WEXITSTATUS(status) if os.WIFEXITED(status) else f"signal
+        {os.WTERMSIG(status)}") print("parent", len(list(blocking)) > 10, engine.complete("1 2 3",
+        max_tokens=2).finish_reason)
+        """
+    )
+    assert (ended.exit_code, ended.stderr) == (0, ""), ended
+    assert ended.stdout == "child 0\nparent True length\n"
+
+
+def test_a_child_that_only_exits_exits() -> None:
+    ended = run_python(
+        """
+        import os, signal, warnings
+        from prompts import ENDLESS
+        warnings.simplefilter("ignore")
+        engine = indwell.Engine(MODEL, context_tokens=2048)
+        streams = [engine.complete(ENDLESS, stream=True, max_tokens=200) for _ in range(4)]
+        for _ in range(5):
+            next(streams[0])
+            child = os.fork()
+            if child == 0:
+                signal.alarm(60)
+                sys.exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        print(streams[1].reply().finish_reason)
+        """
+    )
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "length\n", ""), ended
+
+
+def test_a_spawned_process_loads_an_engine_of_its_own() -> None:
+    ended = run_python(
+        """
+        import subprocess
+        engine = indwell.Engine(MODEL, context_tokens=512)
+        engine.complete("1 2 3", max_tokens=1)
+        program = f"import indwell; print(indwell.Engine({MODEL!r}).complete('1 2 3',
+        max_tokens=1).finish_reason)" print(subprocess.run([sys.executable, "-c", program],
+        capture_output=True, text=True, check=True).stdout)
+        """
+    )
+    assert (ended.exit_code, ended.stdout.strip()) == (0, "length"), ended
