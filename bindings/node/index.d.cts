@@ -1,0 +1,301 @@
+/// <reference lib="esnext.disposable" />
+/**
+ * The contract of the package `indwell`. Written by hand, reviewed, and checked: `tsc` compiles `testing/types.test-d.ts`
+ * against it and `lib/` against it.
+ */
+
+/** The version of this package and of the engine in it. */
+export declare const version: string;
+
+/** Every device that can compute, the processor included. */
+export declare function devices(): Promise<Device[]>;
+
+/**
+ * A model, ready to answer any number of requests at once: it batches them.
+ *
+ * Nothing here blocks the event loop. An engine keeps no process alive by itself; a promise that is waited for does.
+ */
+export declare class Engine {
+  private constructor();
+
+  /**
+   * Loads a model: an alias (fetched the first time), the path of a GGUF file, or its `file:` URL.
+   *
+   * Rejects with `model_load`, `invalid_request`, `out_of_memory`, `unsupported`, `io`; with `cancelled` when the signal
+   * aborts, and then an engine that is still loading is closed as soon as it has loaded.
+   */
+  static load(model: string | URL, options?: LoadOptions): Promise<Engine>;
+
+  /** What the model says of itself. */
+  readonly model: ModelInfo;
+
+  /** Whether the engine is closed. */
+  readonly closed: boolean;
+
+  /** What the engine has done and is doing, or did until it was closed. */
+  stats(): EngineStats;
+
+  /**
+   * Answers a chat. A text alone is one message of the user.
+   *
+   * With `stream: true` it returns the stream at once, and whatever is wrong with the call rejects the first `next()`;
+   * else it returns a promise of the whole reply, and whatever is wrong rejects that.
+   */
+  chat(messages: string | readonly Message[], options: RequestOptions & { stream: true }): TokenStream;
+  chat(messages: string | readonly Message[], options?: RequestOptions & { stream?: false }): Promise<Reply>;
+
+  /** Continues a text, without a chat template. Streams and errors are as in {@link chat}. */
+  complete(prompt: string, options: CompletionOptions & { stream: true }): TokenStream;
+  complete(prompt: string, options?: CompletionOptions & { stream?: false }): Promise<Reply>;
+
+  /** Ends all requests with `engine_closed` and frees the model. A second close does nothing. */
+  close(): Promise<void>;
+
+  /** `await using engine = ...`: the same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * The events of one request, in order: any number of `text`, then one `finished`. A request that fails or is cancelled
+ * rejects `next()` instead.
+ *
+ * Leaving a `for await` loop early cancels the request, and so does dropping the stream. A reader that falls behind pauses
+ * its own request and no other.
+ */
+export declare class TokenStream implements AsyncIterable<StreamEvent>, AsyncIterator<StreamEvent, undefined> {
+  private constructor();
+
+  /**
+   * Cancels the request: its memory is free within one step of the engine. Events that were ready before are still given
+   * out, then `next()` rejects with `cancelled`; a request that had finished stays so.
+   */
+  cancel(): void;
+
+  next(): Promise<IteratorResult<StreamEvent, undefined>>;
+  return(): Promise<IteratorResult<StreamEvent, undefined>>;
+  throw(error: unknown): Promise<IteratorResult<StreamEvent, undefined>>;
+  [Symbol.asyncIterator](): this;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a request or a load failed with. The fields are there where they make sense. */
+export declare class IndwellError extends Error {
+  private constructor();
+
+  /** `AbortError` where the code is `cancelled`, as for the platform's own operations; else `IndwellError`. */
+  name: "IndwellError" | "AbortError";
+  /** What kind of error it is: what the caller can do about it. */
+  readonly code: ErrorCode;
+  /** The option or argument it is about. */
+  readonly field?: string;
+  /** Its value, as text. */
+  readonly value?: string;
+  /** What is allowed. */
+  readonly limit?: string;
+  /** What to do. */
+  readonly remedy?: string;
+  /** When to try again; with `overloaded`. */
+  readonly retryAfterMs?: number;
+  /** The signal's reason, where a signal aborted the request. */
+  readonly cause?: unknown;
+}
+
+export type ErrorCode =
+  /** Correct the request: it can never succeed as it is. */
+  | "invalid_request"
+  /** Shorten the prompt, or load the model with a larger context. */
+  | "context_overflow"
+  /** Come back later: `retryAfterMs`. */
+  | "overloaded"
+  /** The request's own `timeoutMs` passed. */
+  | "deadline_exceeded"
+  /** The request was cancelled, or aborted by its signal. */
+  | "cancelled"
+  /** Choose another model file, or mend this one. */
+  | "model_load"
+  /** Free memory, or ask for less context. */
+  | "out_of_memory"
+  /** Load a new engine. */
+  | "engine_closed"
+  /** The engine failed: load a new one, and report it. */
+  | "engine_poisoned"
+  /** This model or build can't do that. */
+  | "unsupported"
+  /** The process was forked after the engine was made. */
+  | "forked"
+  /** A file or program could not be used. */
+  | "io"
+  /** A bug: report it. */
+  | "internal";
+
+/** Options of {@link Engine.load}. Names and values that are not known reject with `invalid_request`. */
+export interface LoadOptions {
+  /** Tokens that all requests together may hold. Default 8192. */
+  contextTokens?: number;
+  /** Requests computed at once. Default 32. */
+  sequencesMax?: number;
+  /** Tokens computed in one step. Default 512. */
+  batchTokens?: number;
+  /** Prompt tokens of one request computed in one step. */
+  prefillChunkTokens?: number;
+  /** Threads that compute. */
+  threads?: number;
+  /** Requests that may wait; beyond them `overloaded`. Default 256. */
+  queueRequestsMax?: number;
+  /** Prompt tokens that may wait; beyond them `overloaded`. */
+  queueTokensMax?: number;
+  /** `maxTokens` of requests that don't say. Default 512. */
+  defaultMaxTokens?: number;
+  /** Layers computed on a GPU, where there is one. */
+  gpuLayers?: number;
+  /** Whether to use flash attention; the model decides if left out. */
+  flashAttention?: boolean;
+  /** Events that a stream's reader may be behind before its request is paused. Default 256. */
+  streamCapacity?: number;
+  /** Hears how far loading has come; the latest news only, if it is slow. */
+  onProgress?: (progress: Progress) => void;
+  /** Gives up loading. */
+  signal?: AbortSignal;
+}
+
+/** Options of a request. Names and values that are not known reject with `invalid_request`. */
+export interface RequestOptions {
+  /** Tokens to generate at most; at least 1. */
+  maxTokens?: number;
+  /** 0, the default, takes the likeliest token each time. */
+  temperature?: number;
+  /** Sample from the k likeliest tokens; 0 for all. */
+  topK?: number;
+  /** Sample from the likeliest tokens that together have this probability; above 0, at most 1. */
+  topP?: number;
+  /** Sample from tokens at least this times as likely as the likeliest; 0 to 1. */
+  minP?: number;
+  /** Makes sampling repeatable: 0 to 4294967294. */
+  seed?: number;
+  /** Texts that end the answer; they are not part of it. At most 64, none empty. */
+  stop?: string | readonly string[];
+  /** The request fails with `deadline_exceeded` after this time, waiting included. */
+  timeoutMs?: number;
+  /** Whether to tell each token's log-probability. */
+  logprobs?: boolean;
+  /** Cancels the request when it aborts. An aborted signal makes no request at all. */
+  signal?: AbortSignal;
+}
+
+/** Options of a completion. */
+export interface CompletionOptions extends RequestOptions {
+  /** Whether control tokens written in the prompt are control tokens, not text. Default false. */
+  parseSpecial?: boolean;
+}
+
+/** A chat's message. Its content is text: it never becomes a control token. */
+export interface Message {
+  role: "system" | "user" | "assistant";
+  content: string;
+}
+
+/** A complete answer. */
+export interface Reply {
+  text: string;
+  finishReason: FinishReason;
+  usage: Usage;
+  timings: Timings;
+  /** Tokens per second after the first one. */
+  decodeTokensPerSecond: number;
+  /** One for each token; empty unless asked for. */
+  logprobs: TokenLogprob[];
+}
+
+/** Why an answer ended: the model or a stop string ended it, or it reached its limit. */
+export type FinishReason = "stop" | "length";
+
+export type StreamEvent = TextEvent | FinishedEvent;
+
+/** More of the answer: whole characters only. */
+export interface TextEvent {
+  type: "text";
+  text: string;
+  /** One for each token since the last event; empty unless asked for. */
+  logprobs: readonly TokenLogprob[];
+}
+
+/** The answer is complete. */
+export interface FinishedEvent {
+  type: "finished";
+  reason: FinishReason;
+  usage: Usage;
+  timings: Timings;
+  /** Tokens per second after the first one. */
+  decodeTokensPerSecond: number;
+}
+
+/** A token of the answer with its log-probability: ln p at temperature 1, before any filter. */
+export interface TokenLogprob {
+  token: number;
+  logprob: number;
+}
+
+/** What a request took in tokens. */
+export interface Usage {
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+}
+
+/** What a request took in time. */
+export interface Timings {
+  /** From the call until its prefill started. */
+  queuedMs: number;
+  /** From then until the first token. */
+  prefillMs: number;
+  /** From the call until the first token. */
+  ttftMs: number;
+  /** From the first token to the last. */
+  decodeMs: number;
+  /** From the call to the end. */
+  totalMs: number;
+}
+
+/** How far loading has come: bytes in `fetch` and `verify`, thousandths in `load`. */
+export interface Progress {
+  stage: "fetch" | "verify" | "load";
+  done: number;
+  total?: number;
+}
+
+/** What a model says of itself. */
+export interface ModelInfo {
+  readonly name: string;
+  readonly path: string;
+  readonly description: string;
+  readonly parameters: number;
+  readonly sizeBytes: number;
+  readonly vocabularySize: number;
+  readonly trainedContextTokens: number;
+  readonly contextTokens: number;
+  readonly hasChatTemplate: boolean;
+}
+
+/** What an engine has done and is doing. Counters only grow. */
+export interface EngineStats {
+  /** Decode calls, each of one batch. */
+  steps: number;
+  promptTokens: number;
+  completionTokens: number;
+  requestsRunning: number;
+  requestsWaiting: number;
+  requestsFinished: number;
+  requestsCancelled: number;
+  requestsFailed: number;
+  cellsUsed: number;
+  cellsTotal: number;
+}
+
+/** Something that can compute. */
+export interface Device {
+  name: string;
+  description: string;
+  kind: "cpu" | "gpu" | "igpu" | "accelerator";
+  memoryFreeBytes: number;
+  memoryTotalBytes: number;
+}

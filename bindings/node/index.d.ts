@@ -1,0 +1,2 @@
+/** The contract, for `import`; it is the same for `require`, in `index.d.cts`. */
+export * from "./index.cjs";

@@ -1,0 +1,6 @@
+/**
+ * The entry for `import`: the same classes as `require` gives, by name.
+ */
+import indwell from "./index.cjs";
+
+export const { Engine, IndwellError, TokenStream, devices, version } = indwell;

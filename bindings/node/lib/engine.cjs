@@ -1,0 +1,157 @@
+"use strict";
+
+/**
+ * The engine: loading, asking, closing. Nothing here blocks; what the native side does, it does on its own threads.
+ */
+const { CallSite, IndwellError } = require("./error.cjs");
+const { parseMessages, parseModel, parsePrompt } = require("./input.cjs");
+const { inCallersSpelling } = require("./names.cjs");
+const { environment } = require("./native.cjs");
+const { parseLoadOptions, parseRequestOptions } = require("./options.cjs");
+const { settled } = require("./pending.cjs");
+const { TokenStream } = require("./stream.cjs");
+
+/**
+ * @typedef {import("./native.cjs").Input} Input
+ * @typedef {import("./native.cjs").NativeEngine} NativeEngine
+ * @typedef {import("../index.cjs").Engine} Contract
+ * @typedef {import("../index.cjs").Reply} Reply
+ */
+
+/** Held by this file alone: engines are made by `Engine.load`. */
+const LOADED = Symbol("loaded");
+
+/** @implements {Contract} */
+class Engine {
+  /** @type {NativeEngine} */
+  #native;
+  /** @type {import("../index.cjs").ModelInfo} */
+  #model;
+
+  /**
+   * @param {symbol} token
+   * @param {NativeEngine} native
+   */
+  constructor(token, native) {
+    if (token !== LOADED) throw new TypeError("an engine is made by `await Engine.load(model)`");
+    this.#native = native;
+    this.#model = Object.freeze(native.model);
+  }
+
+  /**
+   * @param {string | URL} model
+   * @param {import("../index.cjs").LoadOptions} [options]
+   * @returns {Promise<Engine>}
+   */
+  static async load(model, options) {
+    const site = new CallSite(Engine.load);
+    const { signal, onProgress, named } = parseLoadOptions(options);
+    const source = parseModel(model);
+    const start = (/** @type {number} */ key) => environment.load(key, source, named);
+    const native = await settled(start, { site, signal, onProgress });
+    return new Engine(LOADED, /** @type {NativeEngine} */ (native));
+  }
+
+  get model() {
+    return this.#model;
+  }
+
+  get closed() {
+    return this.#native.closed;
+  }
+
+  stats() {
+    const stats = this.#native.stats();
+    if ("code" in stats) throw new IndwellError(inCallersSpelling(stats));
+    return stats;
+  }
+
+  /**
+   * @overload
+   * @param {string | readonly import("../index.cjs").Message[]} messages
+   * @param {import("../index.cjs").RequestOptions & { stream: true }} options
+   * @returns {TokenStream}
+   */
+  /**
+   * @overload
+   * @param {string | readonly import("../index.cjs").Message[]} messages
+   * @param {import("../index.cjs").RequestOptions & { stream?: false }} [options]
+   * @returns {Promise<Reply>}
+   */
+  /**
+   * @param {unknown} messages
+   * @param {unknown} [options]
+   */
+  chat(messages, options) {
+    const read = () => ({ messages: parseMessages(messages) });
+    return this.#request(read, options, new CallSite(this.chat));
+  }
+
+  /**
+   * @overload
+   * @param {string} prompt
+   * @param {import("../index.cjs").CompletionOptions & { stream: true }} options
+   * @returns {TokenStream}
+   */
+  /**
+   * @overload
+   * @param {string} prompt
+   * @param {import("../index.cjs").CompletionOptions & { stream?: false }} [options]
+   * @returns {Promise<Reply>}
+   */
+  /**
+   * @param {unknown} prompt
+   * @param {unknown} [options]
+   */
+  complete(prompt, options) {
+    const read = () => ({ prompt: parsePrompt(prompt) });
+    return this.#request(read, options, new CallSite(this.complete));
+  }
+
+  async close() {
+    const site = new CallSite(this.close);
+    await settled((key) => this.#native.close(key), { site, owner: this });
+  }
+
+  // Before Node 18.18 there is no such symbol, and this is a method that nobody calls.
+  [Symbol.asyncDispose]() {
+    return this.close();
+  }
+
+  /**
+   * @param {() => Omit<Input, "options">} read
+   * @param {unknown} options
+   * @param {CallSite} site
+   */
+  #request(read, options, site) {
+    // Whatever else is wrong with them, options that ask for a stream are answered by one.
+    if (/** @type {{ stream?: unknown } | null | undefined} */ (options)?.stream === true) {
+      const start = (/** @type {number} */ key, /** @type {Input} */ input) => this.#native.stream(key, input);
+      return new TokenStream(start, () => parseRequest(read, options), { owner: this, site });
+    }
+    return this.#reply(read, options, site);
+  }
+
+  /**
+   * @param {() => Omit<Input, "options">} read
+   * @param {unknown} options
+   * @param {CallSite} site
+   * @returns {Promise<Reply>}
+   */
+  async #reply(read, options, site) {
+    const { input, signal } = parseRequest(read, options);
+    const reply = await settled((key) => this.#native.reply(key, input), { site, owner: this, signal });
+    return /** @type {Reply} */ (reply);
+  }
+}
+
+/**
+ * @param {() => Omit<Input, "options">} read
+ * @param {unknown} options
+ */
+function parseRequest(read, options) {
+  const { signal, named } = parseRequestOptions(options);
+  return { input: { ...read(), options: named }, signal };
+}
+
+module.exports = { Engine };

@@ -1,0 +1,126 @@
+"use strict";
+
+/**
+ * The native module, and how to wait for it.
+ *
+ * Each JavaScript thread has one native environment. Operations have keys; a handle's `take` says at once what has
+ * happened, and where that is nothing yet, `rung` waits until the native side rings the key. The process stays alive
+ * as long as something waits, and no longer.
+ */
+const { join } = require("node:path");
+
+const file = join(process.env.INDWELL_NATIVE_DIR ?? join(__dirname, "..", "native"), "indwell_node.node");
+
+/** @returns {NativeModule} */
+function load() {
+  try {
+    return require(file);
+  } catch (error) {
+    const remedy = "build it with `cargo xtask stage`, or set INDWELL_NATIVE_DIR to its folder";
+    throw new Error(`indwell's native module cannot be loaded from ${file}: ${remedy}`, { cause: error });
+  }
+}
+
+const native = load();
+
+/** @type {Map<number, { resolve: () => void, owner: unknown }>} who waits, by key */
+const waiting = new Map();
+let lastKey = 0;
+
+const environment = new native.Environment((keys) => {
+  for (const key of keys) ring(key);
+});
+
+// `process.exit` does not run the native side's own cleanup, and must not pull llama.cpp away under a running step.
+process.on("exit", () => environment.end());
+
+/** A key that nobody waits for. */
+function newKey() {
+  do lastKey = (lastKey + 1) >>> 0;
+  while (waiting.has(lastKey));
+  return lastKey;
+}
+
+/**
+ * Waits until `key` is rung. At most one may wait for a key.
+ *
+ * @param {number} key
+ * @param {unknown} owner what must not be collected while somebody waits
+ * @returns {Promise<void>}
+ */
+function rung(key, owner) {
+  return new Promise((resolve) => {
+    waiting.set(key, { resolve, owner });
+    if (waiting.size === 1) environment.hold();
+  });
+}
+
+/**
+ * Resumes who waits for `key`, if anybody does.
+ *
+ * @param {number} key
+ */
+function ring(key) {
+  const waiter = waiting.get(key);
+  if (waiter === undefined) return;
+  waiting.delete(key);
+  if (waiting.size === 0) environment.release();
+  waiter.resolve();
+}
+
+module.exports = { environment, newKey, ring, rung, version: environment.version };
+
+/**
+ * @typedef {object} NativeModule
+ * @property {new (callback: (keys: number[]) => void) => NativeEnvironment} Environment
+ *
+ * @typedef {object} NativeEnvironment
+ * @property {string} version
+ * @property {() => void} end
+ * @property {() => void} hold
+ * @property {() => void} release
+ * @property {(key: number, model: string, options: NamedValue[]) => NativePending} load
+ * @property {(key: number) => NativePending} devices
+ *
+ * @typedef {object} NativeEngine
+ * @property {import("../index.cjs").ModelInfo} model
+ * @property {boolean} closed
+ * @property {() => import("../index.cjs").EngineStats | ErrorInfo} stats
+ * @property {(key: number) => NativePending} close
+ * @property {(key: number, input: Input) => NativePending} reply
+ * @property {(key: number, input: Input) => NativeStream} stream
+ *
+ * @typedef {object} NativePending
+ * @property {() => Taken | null} take
+ * @property {() => void} cancel
+ *
+ * @typedef {object} NativeStream
+ * @property {() => Batch | null} take
+ * @property {() => void} cancel
+ *
+ * @typedef {{ what: "engine", value: NativeEngine }
+ *   | { what: "reply", value: import("../index.cjs").Reply }
+ *   | { what: "devices", value: import("../index.cjs").Device[] }
+ *   | { what: "closed", value: true }
+ *   | { what: "progress", value: import("../index.cjs").Progress }
+ *   | { what: "failed", value: ErrorInfo }} Taken
+ *
+ * @typedef {object} Batch
+ * @property {string[]} texts
+ * @property {import("../index.cjs").TokenLogprob[][]} [logprobs] beside `texts`
+ * @property {Omit<import("../index.cjs").FinishedEvent, "type">} [finished]
+ * @property {ErrorInfo} [failed]
+ *
+ * @typedef {object} ErrorInfo
+ * @property {import("../index.cjs").ErrorCode} code
+ * @property {string} message
+ * @property {string} [field]
+ * @property {string} [value]
+ * @property {string} [limit]
+ * @property {string} [remedy]
+ * @property {number} [retryAfterMs]
+ *
+ * @typedef {null | boolean | number | bigint | string} Scalar
+ * @typedef {{ name: string, value: Scalar | Scalar[] }} NamedValue a name in the runtime's spelling
+ * @typedef {{ messages?: import("../index.cjs").Message[], prompt?: string, options: NamedValue[] }} Input
+ */

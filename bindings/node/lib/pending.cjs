@@ -1,0 +1,67 @@
+"use strict";
+
+/**
+ * Waiting for an operation with one outcome.
+ */
+const { IndwellError, aborted } = require("./error.cjs");
+const { inCallersSpelling } = require("./names.cjs");
+const { newKey, ring, rung } = require("./native.cjs");
+
+/**
+ * @typedef {import("./native.cjs").NativePending} NativePending
+ * @typedef {Exclude<import("./native.cjs").Taken, { what: "failed" | "progress" }>} Settled
+ *
+ * @typedef {object} Waiting
+ * @property {import("./error.cjs").CallSite} site
+ * @property {unknown} [owner] what must live as long as the operation
+ * @property {AbortSignal} [signal]
+ * @property {Function} [onProgress]
+ */
+
+/**
+ * Starts an operation and waits for its outcome, without starting it if the signal is aborted already.
+ *
+ * @param {(key: number) => NativePending} start
+ * @param {Waiting} waiting
+ * @returns {Promise<Settled["value"]>}
+ */
+async function settled(start, { site, owner, signal, onProgress }) {
+  if (signal?.aborted) throw aborted(signal, site);
+  const key = newKey();
+  const pending = start(key);
+  const onAbort = () => {
+    pending.cancel();
+    ring(key);
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    for (;;) {
+      if (signal?.aborted) throw aborted(signal, site);
+      const taken = pending.take();
+      if (taken === null) await rung(key, owner);
+      else if (taken.what === "progress") tell(onProgress, taken.value);
+      else if (taken.what === "failed") throw new IndwellError(inCallersSpelling(taken.value), { site });
+      else return taken.value;
+    }
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Calls a listener. What it throws is the program's to hear of, not this operation's to fail with.
+ *
+ * @param {Function | undefined} listener
+ * @param {unknown} news
+ */
+function tell(listener, news) {
+  try {
+    listener?.(news);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+module.exports = { settled };

@@ -1,0 +1,34 @@
+//! The private native module under the Node package `indwell`.
+//!
+//! JavaScript starts an operation and gets a handle at once; the handle's `take` never blocks. When there is something
+//! to take, the operation's key is posted to the JavaScript thread, which resumes whoever waits for that key.
+//!
+//! ```text
+//! JavaScript thread        executor thread            engine's worker
+//! Engine.reply ──request──▶ polls the reply ──────────▶ (wakes the executor)
+//! Engine.stream ─request──▶ opens the stream
+//! Stream.take ◀──────────────── mailbox: keys ◀──────── (rings the stream's bell)
+//! ```
+//!
+//! - [`environment`]: one per JavaScript thread; owns its threads and ends them with it
+//! - [`mailbox`]: how other threads wake the JavaScript thread
+//! - [`executor`]: the thread that does for requests what could block
+//! - [`engine`], [`pending`], [`stream`]: the handles; [`request`]: what runs behind them
+//! - [`options`], [`objects`]: values on their way in and out
+//!
+//! This crate does not know what a good JavaScript interface is: `lib/` does.
+
+#![expect(
+    missing_debug_implementations,
+    reason = "handles and plain objects on their way to JavaScript; nothing in Rust prints them"
+)]
+
+mod engine;
+mod environment;
+mod executor;
+mod mailbox;
+mod objects;
+mod options;
+mod pending;
+mod request;
+mod stream;

@@ -1,0 +1,239 @@
+//! Plain objects on their way out to JavaScript. Field names become camelCase; counts become JavaScript numbers, exact up
+//! to 2^53.
+
+use indwell::{
+    Device, EngineStats, Error, Finished, ModelInfo, Progress, Reply, Timings, TokenLogprob, Usage,
+};
+use napi_derive::napi;
+
+/// What `lib/error.cjs` makes an `IndwellError` of.
+#[napi(object, object_from_js = false)]
+#[derive(Clone, Default)]
+pub struct ErrorObject {
+    pub code: String,
+    pub message: String,
+    pub field: Option<String>,
+    pub value: Option<String>,
+    pub limit: Option<String>,
+    pub remedy: Option<String>,
+    pub retry_after_ms: Option<f64>,
+}
+
+impl ErrorObject {
+    pub(crate) fn cancelled() -> Self {
+        Self { code: "cancelled".into(), message: "the request was cancelled".into(), ..Self::default() }
+    }
+
+    /// A thread of the engine's caller panicked, which is a bug of ours: the caller hears instead of waiting for ever.
+    pub(crate) fn panicked() -> Self {
+        Self::internal("a request or a load panicked; please report it")
+    }
+
+    /// For a fault that is not the caller's.
+    pub(crate) fn internal(message: &str) -> Self {
+        Self { code: "internal".into(), message: message.into(), ..Self::default() }
+    }
+}
+
+impl From<&Error> for ErrorObject {
+    fn from(error: &Error) -> Self {
+        let details = error.details().clone();
+        Self {
+            code: error.kind().as_str().into(),
+            message: error.message().into(),
+            field: details.field,
+            value: details.value,
+            limit: details.limit,
+            remedy: details.remedy,
+            retry_after_ms: details.retry_after_ms.map(|ms| ms as f64),
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct ReplyObject {
+    pub text: String,
+    pub finish_reason: &'static str,
+    pub usage: UsageObject,
+    pub timings: TimingsObject,
+    pub decode_tokens_per_second: f64,
+    pub logprobs: Vec<LogprobObject>,
+}
+
+impl From<Reply> for ReplyObject {
+    fn from(reply: Reply) -> Self {
+        Self {
+            decode_tokens_per_second: reply.decode_tokens_per_second(),
+            finish_reason: reply.finish_reason.as_str(),
+            usage: reply.usage.into(),
+            timings: reply.timings.into(),
+            logprobs: logprobs(&reply.logprobs),
+            text: reply.text,
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct FinishedObject {
+    pub reason: &'static str,
+    pub usage: UsageObject,
+    pub timings: TimingsObject,
+    pub decode_tokens_per_second: f64,
+}
+
+impl From<Finished> for FinishedObject {
+    fn from(finished: Finished) -> Self {
+        Self {
+            decode_tokens_per_second: finished.decode_tokens_per_second(),
+            reason: finished.reason.as_str(),
+            usage: finished.usage.into(),
+            timings: finished.timings.into(),
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct UsageObject {
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+    pub total_tokens: u32,
+}
+
+impl From<Usage> for UsageObject {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            total_tokens: usage.total_tokens(),
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct TimingsObject {
+    pub queued_ms: f64,
+    pub prefill_ms: f64,
+    pub ttft_ms: f64,
+    pub decode_ms: f64,
+    pub total_ms: f64,
+}
+
+impl From<Timings> for TimingsObject {
+    fn from(timings: Timings) -> Self {
+        Self {
+            queued_ms: timings.queued_ms,
+            prefill_ms: timings.prefill_ms,
+            ttft_ms: timings.ttft_ms,
+            decode_ms: timings.decode_ms,
+            total_ms: timings.total_ms,
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct LogprobObject {
+    pub token: i32,
+    pub logprob: f64,
+}
+
+pub(crate) fn logprobs(logprobs: &[TokenLogprob]) -> Vec<LogprobObject> {
+    logprobs.iter().map(|of| LogprobObject { token: of.token, logprob: of.logprob.into() }).collect()
+}
+
+#[napi(object, object_from_js = false)]
+pub struct ModelObject {
+    pub name: String,
+    pub path: String,
+    pub description: String,
+    pub parameters: f64,
+    pub size_bytes: f64,
+    pub vocabulary_size: u32,
+    pub trained_context_tokens: u32,
+    pub context_tokens: u32,
+    pub has_chat_template: bool,
+}
+
+impl From<&ModelInfo> for ModelObject {
+    fn from(model: &ModelInfo) -> Self {
+        Self {
+            name: model.name.clone(),
+            path: model.path.display().to_string(),
+            description: model.description.clone(),
+            parameters: model.parameters as f64,
+            size_bytes: model.size_bytes as f64,
+            vocabulary_size: model.vocabulary_size,
+            trained_context_tokens: model.trained_context_tokens,
+            context_tokens: model.context_tokens,
+            has_chat_template: model.has_chat_template,
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct StatsObject {
+    pub steps: f64,
+    pub prompt_tokens: f64,
+    pub completion_tokens: f64,
+    pub requests_running: u32,
+    pub requests_waiting: u32,
+    pub requests_finished: f64,
+    pub requests_cancelled: f64,
+    pub requests_failed: f64,
+    pub cells_used: u32,
+    pub cells_total: u32,
+}
+
+impl From<EngineStats> for StatsObject {
+    fn from(stats: EngineStats) -> Self {
+        Self {
+            steps: stats.steps as f64,
+            prompt_tokens: stats.prompt_tokens as f64,
+            completion_tokens: stats.completion_tokens as f64,
+            requests_running: stats.requests_running,
+            requests_waiting: stats.requests_waiting,
+            requests_finished: stats.requests_finished as f64,
+            requests_cancelled: stats.requests_cancelled as f64,
+            requests_failed: stats.requests_failed as f64,
+            cells_used: stats.cells_used,
+            cells_total: stats.cells_total,
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct DeviceObject {
+    pub name: String,
+    pub description: String,
+    pub kind: &'static str,
+    pub memory_free_bytes: f64,
+    pub memory_total_bytes: f64,
+}
+
+impl From<Device> for DeviceObject {
+    fn from(device: Device) -> Self {
+        Self {
+            kind: device.kind.as_str(),
+            memory_free_bytes: device.memory_free_bytes as f64,
+            memory_total_bytes: device.memory_total_bytes as f64,
+            name: device.name,
+            description: device.description,
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct ProgressObject {
+    pub stage: &'static str,
+    pub done: f64,
+    pub total: Option<f64>,
+}
+
+impl From<Progress> for ProgressObject {
+    fn from(progress: Progress) -> Self {
+        Self {
+            stage: progress.stage.as_str(),
+            done: progress.done as f64,
+            total: progress.total.map(|total| total as f64),
+        }
+    }
+}

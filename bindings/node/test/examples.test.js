@@ -1,0 +1,49 @@
+/**
+ * The examples, run as their users run them: in a folder where the package is installed.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const MODEL = process.env.INDWELL_TEST_MODEL ?? "smollm2-135m";
+const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
+const EXAMPLES = fileURLToPath(new URL("../../../examples/node", import.meta.url));
+
+/** What each example prints, whatever the model's mood. */
+const PRINTS = {
+  "cancel.mjs": /^AbortError: cancelled\nleft at text\ndeadline_exceeded: .*\nstill there: .*\n$/,
+  "chat.mjs": /\n\d+ prompt tokens, \d+ completion tokens, finished: (stop|length), .*\n$/,
+  "concurrent.mjs": /^(.*\n){8}a timer ticked \d+ times meanwhile\n\d+ tokens in \d+ steps\n$/,
+  "stream.mjs": /\n\[(stop|length) after \d+ tokens\]\n$/,
+};
+
+/** A copy of the examples, with the package beside them. */
+let folder = "";
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "indwell-examples-"));
+  await cp(EXAMPLES, folder, { recursive: true, filter: (path) => !path.includes("node_modules") });
+  await mkdir(join(folder, "node_modules"));
+  await symlink(PACKAGE, join(folder, "node_modules", "indwell"), "dir");
+});
+
+after(() => rm(folder, { recursive: true, force: true }));
+
+test("every example is run", async () => {
+  const files = (await readdir(EXAMPLES)).filter((name) => name.endsWith(".mjs"));
+  assert.deepEqual(files.sort(), Object.keys(PRINTS).sort());
+});
+
+for (const [name, prints] of Object.entries(PRINTS)) {
+  test(`${name} runs`, async () => {
+    const run = promisify(execFile);
+    const { stdout, stderr } = await run(process.execPath, [join(folder, name), MODEL]);
+    assert.equal(stderr, "");
+    assert.match(stdout, prints);
+  });
+}

@@ -1,0 +1,216 @@
+/**
+ * How processes and workers end: on their own when nobody waits, cleanly whatever is open.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+
+import { MODEL, loaded } from "../testing/fixture.js";
+
+const PREAMBLE = `
+  const { Engine } = require("indwell");
+  const MODEL = ${JSON.stringify(MODEL)};
+  const SMALL = { contextTokens: 2048, sequencesMax: 4 };
+  // Small enough that the engine runs four at once: it reserves what a request may need.
+  const LONG = { maxTokens: 400, temperature: 1, seed: 1 };
+  const STREAM = { ...LONG, stream: true };
+`;
+
+/** Runs a program as a process of its own and gives how it ended. */
+async function run(program, flags = []) {
+  const code = `${PREAMBLE} (async () => { ${program} })()`;
+  const cwd = fileURLToPath(new URL("..", import.meta.url));
+  const child = spawn(process.execPath, [...flags, "-e", code], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const hang = setTimeout(() => child.kill("SIGKILL"), 90_000);
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (err += chunk));
+  const [exitCode, signal] = await once(child, "close");
+  clearTimeout(hang);
+  return { exitCode, signal, out, err };
+}
+
+const CLEAN = { exitCode: 0, signal: null, err: "" };
+
+it("ends by itself with an engine open, and with a stream that nobody waits for", async () => {
+  assert.deepEqual(await run(`await Engine.load(MODEL, SMALL); console.log("end");`), { ...CLEAN, out: "end\n" });
+  const open = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    globalThis.open = [engine.complete("Once", STREAM), engine.complete("Twice", STREAM)];
+    await open[0].next();
+    console.log("end");
+  `);
+  assert.deepEqual(open, { ...CLEAN, out: "end\n" });
+});
+
+it("lives as long as somebody waits", async () => {
+  const ended = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    engine.complete("Once", { maxTokens: 20 }).then((reply) => console.log(reply.usage.completionTokens));
+  `);
+  assert.deepEqual(ended, { ...CLEAN, out: "20\n" });
+});
+
+it("exits cleanly with streams and replies in flight", async () => {
+  const exited = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    const streams = [1, 2, 3, 4, 5, 6].map((index) => engine.complete("Story " + index, STREAM));
+    for (let index = 0; index < 3; index++) engine.complete("Once", LONG).catch(() => {});
+    await Promise.all(streams.slice(0, 4).map((stream) => stream.next()));
+    streams[0].next();
+    process.exit(0);
+  `);
+  assert.deepEqual(exited, { ...CLEAN, out: "" });
+});
+
+it("exits cleanly in the middle of a prompt, of loading and of closing", async () => {
+  const prompt = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    engine.complete("word ".repeat(1500), LONG).catch(() => {});
+    while (engine.stats().requestsRunning === 0) await new Promise(setImmediate);
+    process.exit(0);
+  `);
+  assert.deepEqual(prompt, { ...CLEAN, out: "" });
+  const loading = await run(`
+    Engine.load(MODEL, { ...SMALL, onProgress: () => process.exit(0) });
+  `);
+  assert.deepEqual(loading, { ...CLEAN, out: "" });
+  const closing = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    await engine.complete("Once", STREAM).next();
+    engine.close();
+    process.exit(0);
+  `);
+  assert.deepEqual(closing, { ...CLEAN, out: "" });
+});
+
+it("ends by an uncaught exception as any program does", async () => {
+  const thrown = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    await engine.complete("Once", STREAM).next();
+    setTimeout(() => { throw new Error("mine"); });
+    await new Promise(() => {});
+  `);
+  assert.equal(thrown.exitCode, 1);
+  assert.equal(thrown.signal, null);
+  assert.match(thrown.err, /Error: mine/);
+});
+
+it("hears what a progress listener throws, and loads all the same", async () => {
+  const thrown = await run(`
+    process.on("uncaughtException", (error) => console.log("heard", error.message));
+    const engine = await Engine.load(MODEL, { ...SMALL, onProgress: () => { throw new Error("mine"); } });
+    console.log(engine.closed);
+  `);
+  assert.match(thrown.out, /^(heard mine\n)+false\n$/);
+  assert.equal(thrown.exitCode, 0);
+});
+
+it("cancels the request of a stream that is dropped unread", async () => {
+  const dropped = await run(
+    `
+    const engine = await Engine.load(MODEL, SMALL);
+    const { signal } = new AbortController();
+    await (async () => {
+      const stream = engine.complete("Once", { ...STREAM, signal });
+      await stream.next();
+    })();
+    let looks = 0;
+    while (engine.stats().requestsRunning > 0) {
+      if (++looks > 1000) throw new Error("still running");
+      await new Promise(setImmediate);
+      gc();
+    }
+    const { getEventListeners } = require("node:events");
+    while (getEventListeners(signal, "abort").length > 0) {
+      if (++looks > 2000) throw new Error("still listening");
+      await new Promise(setImmediate);
+      gc();
+    }
+    const { requestsCancelled, cellsUsed } = engine.stats();
+    console.log(requestsCancelled, cellsUsed);
+  `,
+    ["--expose-gc"],
+  );
+  assert.deepEqual(dropped, { ...CLEAN, out: "1 0\n" });
+});
+
+it("closes an engine that is dropped, off the event loop", async () => {
+  const dropped = await run(
+    `
+    let collected = 0;
+    const registry = new FinalizationRegistry(() => collected++);
+    await (async () => {
+      for (let index = 0; index < 3; index++) {
+        const engine = await Engine.load(MODEL, SMALL);
+        await engine.complete("Once", { maxTokens: 2 });
+        registry.register(engine);
+      }
+    })();
+    for (let looks = 0; collected < 3; looks++) {
+      if (looks > 1000) throw new Error("still there");
+      await new Promise(setImmediate);
+      gc();
+    }
+    console.log("dropped");
+  `,
+    ["--expose-gc"],
+  );
+  assert.deepEqual(dropped, { ...CLEAN, out: "dropped\n" });
+});
+
+function worker(program) {
+  return new Worker(
+    `const { parentPort } = require("node:worker_threads"); ${PREAMBLE} (async () => { ${program} })()`,
+    { eval: true },
+  );
+}
+
+it("serves workers, each with engines of its own", async (t) => {
+  const engine = await loaded(t, { contextTokens: 1024 });
+  const workers = [1, 2].map(() =>
+    worker(`
+      const engine = await Engine.load(MODEL, SMALL);
+      const reply = await engine.complete("Once", { maxTokens: 8 });
+      parentPort.postMessage(reply.usage.completionTokens);
+    `),
+  );
+  const replies = workers.map((each) => once(each, "message"));
+  const exits = workers.map((each) => once(each, "exit"));
+  const [own, ...theirs] = await Promise.all([engine.complete("Once", { maxTokens: 8 }), ...replies]);
+  assert.equal(own.usage.completionTokens, 8);
+  assert.deepEqual(theirs, [[8], [8]]);
+  assert.deepEqual(await Promise.all(exits), [[0], [0]]);
+});
+
+it("survives the termination of workers with streams open, and while they load", async (t) => {
+  const engine = await loaded(t, { contextTokens: 1024 });
+  for (const program of [
+    `
+      const engine = await Engine.load(MODEL, SMALL);
+      const streams = [1, 2, 3].map((index) => engine.complete("Story " + index, STREAM));
+      engine.complete("Once", LONG);
+      await streams[0].next();
+      parentPort.postMessage("ready");
+      for await (const _ of streams[1]);
+    `,
+    `
+      Engine.load(MODEL, SMALL);
+      parentPort.postMessage("ready");
+    `,
+    `
+      const engine = await Engine.load(MODEL, SMALL);
+      engine.complete("word ".repeat(1500), LONG);
+      parentPort.postMessage("ready");
+      for (;;);
+    `,
+  ]) {
+    const each = worker(program);
+    await once(each, "message");
+    assert.equal(await each.terminate(), 1);
+    assert.equal((await engine.complete("Once", { maxTokens: 4 })).usage.completionTokens, 4);
+  }
+});

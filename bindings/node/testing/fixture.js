@@ -1,0 +1,56 @@
+/**
+ * What the tests share: which model, waiting for a condition, refusals.
+ */
+import assert from "node:assert/strict";
+
+import { Engine, IndwellError } from "indwell";
+
+export const MODEL = process.env.INDWELL_TEST_MODEL ?? "smollm2-135m";
+
+/** An engine for one test, closed when the test ends. */
+export async function loaded(t, options) {
+  const engine = await Engine.load(MODEL, options);
+  t.after(() => engine.close());
+  return engine;
+}
+
+/** Waits until `condition` holds, looking once a turn of the event loop. The deadline is for hangs only. */
+export async function until(condition, what = condition.toString()) {
+  const deadline = performance.now() + 60_000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, `waited in vain for ${what}`);
+    await new Promise(setImmediate);
+  }
+}
+
+/** Whether nothing is computed and nothing waits. */
+export function idle(engine) {
+  const { requestsRunning, requestsWaiting, cellsUsed } = engine.stats();
+  return requestsRunning === 0 && requestsWaiting === 0 && cellsUsed === 0;
+}
+
+export async function collected(stream) {
+  const events = [];
+  for await (const event of stream) events.push(event);
+  return events;
+}
+
+export function textOf(events) {
+  return events.map((event) => (event.type === "text" ? event.text : "")).join("");
+}
+
+/** Asserts that a call is refused with a typed error that names the value, the limit and the remedy. */
+export async function refused(call, expected) {
+  const error = await call.then(
+    () => assert.fail("was not refused"),
+    (error) => error,
+  );
+  assert.ok(error instanceof IndwellError, error.stack);
+  for (const key of ["code", "field", "value"]) {
+    if (key in expected) assert.equal(error[key], expected[key], `${key} of: ${error.message}`);
+  }
+  for (const key of ["value", "limit", "remedy"]) assert.equal(typeof error[key], "string", `${key} of: ${error.message}`);
+  assert.ok(error.message.includes(error.remedy.slice(0, 20)), error.message);
+  assert.doesNotMatch(`${error.message} ${error.field} ${error.limit} ${error.remedy}`, /\w_\w/, "the caller's spelling");
+  return error;
+}

@@ -1,0 +1,90 @@
+/**
+ * The contract as its users meet it, and the JavaScript against the contract. Compiled, never run.
+ */
+import { Engine, IndwellError, TokenStream, devices, version } from "../index.js";
+import type { Device, EngineStats, ErrorCode, Message, ModelInfo, Reply, StreamEvent, Usage } from "../index.js";
+import type * as contract from "../index.cjs";
+
+/** Compiles only where both types are the same. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<A, B>(_: Same<A, B>): void {}
+
+export async function loading(signal: AbortSignal): Promise<void> {
+  const engine = await Engine.load("smollm2-135m");
+  await Engine.load(new URL("file:///model.gguf"), { contextTokens: 4096, signal });
+  await Engine.load("model.gguf", { onProgress: ({ stage, done, total }) => same<typeof stage, "fetch" | "verify" | "load">(true) });
+  same<typeof engine, Engine>(true);
+  same<typeof engine.model, ModelInfo>(true);
+  same<ReturnType<typeof engine.stats>, EngineStats>(true);
+  same<typeof version, string>(true);
+  same<Awaited<ReturnType<typeof devices>>, Device[]>(true);
+  await engine.close();
+  // @ts-expect-error an engine is loaded, not constructed
+  new Engine("smollm2-135m");
+  // @ts-expect-error options are known by name
+  await Engine.load("smollm2-135m", { contextTokns: 1 });
+  // @ts-expect-error the model is its own
+  engine.model.name = "another";
+}
+
+export async function asking(engine: Engine, signal: AbortSignal): Promise<void> {
+  const messages: readonly Message[] = [{ role: "user", content: "Hello" }];
+  same<Awaited<ReturnType<typeof reply>>, Reply>(true);
+  async function reply() {
+    return engine.chat(messages, { maxTokens: 8, temperature: 0.7, stop: ["\n"], signal });
+  }
+  const stream = engine.chat("Hello", { stream: true });
+  same<typeof stream, TokenStream>(true);
+  const whole = engine.complete("Once", { stream: false, parseSpecial: true });
+  same<typeof whole, Promise<Reply>>(true);
+  const { text, finishReason, usage } = await whole;
+  same<typeof finishReason, "stop" | "length">(true);
+  same<typeof usage, Usage>(true);
+  same<typeof text, string>(true);
+  // @ts-expect-error a chat has no control tokens in its text
+  await engine.chat("Hello", { parseSpecial: true });
+  // @ts-expect-error roles are few
+  await engine.chat([{ role: "tool", content: "1" }]);
+  // @ts-expect-error a prompt is text
+  await engine.complete(messages);
+  // @ts-expect-error a stream is no promise of a reply
+  (await stream).text;
+}
+
+export async function streaming(stream: TokenStream): Promise<void> {
+  for await (const event of stream) {
+    same<typeof event, StreamEvent>(true);
+    if (event.type === "text") event.text.toUpperCase();
+    else same<typeof event.reason, "stop" | "length">(true);
+    // @ts-expect-error only a text event has text
+    event.text;
+  }
+  stream.cancel();
+  await using left = stream;
+}
+
+export function failing(error: unknown): void {
+  if (!(error instanceof IndwellError)) return;
+  same<typeof error.code, ErrorCode>(true);
+  same<typeof error.retryAfterMs, number | undefined>(true);
+  switch (error.code) {
+    case "overloaded":
+    case "cancelled":
+      return;
+    // @ts-expect-error no such code
+    case "canceled":
+      return;
+  }
+}
+
+/** `lib/` gives what the contract promises; each class says so of its instances itself. */
+export function implementing(
+  engine: typeof import("../lib/engine.cjs").Engine,
+  list: typeof import("../lib/devices.cjs").devices,
+  native: typeof import("../lib/native.cjs").version,
+): void {
+  const load: (...args: Parameters<typeof contract.Engine.load>) => Promise<contract.Engine> = engine.load;
+  const devices: typeof contract.devices = list;
+  const version: typeof contract.version = native;
+  void [load, devices, version];
+}
