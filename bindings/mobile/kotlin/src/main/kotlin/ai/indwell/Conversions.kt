@@ -1,0 +1,164 @@
+// Values on their way to and from the native library: converted, not judged, but for text that is not Unicode, which
+// only the JVM can hold.
+
+package ai.indwell
+
+import ai.indwell.ffi.NativeDevice
+import ai.indwell.ffi.NativeEngineOptions
+import ai.indwell.ffi.NativeEngineStats
+import ai.indwell.ffi.NativeErrorDetails
+import ai.indwell.ffi.NativeErrorKind
+import ai.indwell.ffi.NativeEvent
+import ai.indwell.ffi.NativeException
+import ai.indwell.ffi.NativeFinishReason
+import ai.indwell.ffi.NativeMessage
+import ai.indwell.ffi.NativeModelInfo
+import ai.indwell.ffi.NativeProgress
+import ai.indwell.ffi.NativeRequestOptions
+import ai.indwell.ffi.NativeRole
+import ai.indwell.ffi.NativeStage
+import ai.indwell.ffi.NativeTimings
+import ai.indwell.ffi.NativeTokenLogprob
+import kotlin.time.Duration
+import kotlin.time.DurationUnit
+
+/** [text], which the native library will read as UTF-8. Half of a surrogate pair has no such form. */
+internal fun requireUnicode(field: String, text: String): String {
+    var index = 0
+    while (index < text.length) {
+        val unit = text[index]
+        val paired = unit.isHighSurrogate() && index + 1 < text.length && text[index + 1].isLowSurrogate()
+        if (unit.isSurrogate() && !paired) throw loneSurrogate(field, unit, index)
+        index += if (paired) 2 else 1
+    }
+    return text
+}
+
+private fun loneSurrogate(field: String, unit: Char, index: Int): IndwellException {
+    val value = "\\u%04x at index %d".format(unit.code, index)
+    val limit = "valid Unicode: every surrogate in its pair"
+    val remedy = "cut strings between code points, and decode bytes with their own charset"
+    val message = "$field has half of a surrogate pair, $value, and must be $limit; $remedy"
+    return IndwellException.InvalidRequest(message, ErrorDetails(field, value, limit, remedy))
+}
+
+internal fun Message.toNative(index: Int): NativeMessage =
+    NativeMessage(
+        role = when (role) {
+            Role.SYSTEM -> NativeRole.SYSTEM
+            Role.USER -> NativeRole.USER
+            Role.ASSISTANT -> NativeRole.ASSISTANT
+        },
+        content = requireUnicode("messages[$index].content", content),
+    )
+
+internal fun EngineOptions.toNative(): NativeEngineOptions =
+    NativeEngineOptions(
+        contextTokens = contextTokens?.toLong(),
+        sequencesMax = sequencesMax?.toLong(),
+        batchTokens = batchTokens?.toLong(),
+        prefillChunkTokens = prefillChunkTokens?.toLong(),
+        threads = threads?.toLong(),
+        queueRequestsMax = queueRequestsMax?.toLong(),
+        queueTokensMax = queueTokensMax?.toLong(),
+        defaultMaxTokens = defaultMaxTokens?.toLong(),
+        gpuLayers = gpuLayers?.toLong(),
+        flashAttention = flashAttention,
+        streamCapacity = streamCapacity?.toLong(),
+    )
+
+internal fun RequestOptions.toNative(): NativeRequestOptions =
+    NativeRequestOptions(
+        maxTokens = maxTokens?.toLong(),
+        temperature = temperature,
+        topK = topK?.toLong(),
+        topP = topP,
+        minP = minP,
+        seed = seed,
+        stop = stop?.mapIndexed { index, text -> requireUnicode("stop[$index]", text) },
+        timeoutMs = timeout?.takeIf { it != Duration.INFINITE }?.toDouble(DurationUnit.MILLISECONDS),
+        logprobs = logprobs,
+    )
+
+internal fun NativeEvent.Text.toTextDelta(): TextDelta = TextDelta(text, logprobs.map { it.toTokenLogprob() })
+
+internal fun NativeEvent.Finished.toFinished(): Finished =
+    Finished(
+        reason = when (reason) {
+            NativeFinishReason.STOP -> FinishReason.STOP
+            NativeFinishReason.LENGTH -> FinishReason.LENGTH
+        },
+        usage = Usage(usage.promptTokens.toInt(), usage.completionTokens.toInt()),
+        timings = timings.toTimings(),
+        decodeTokensPerSecond = decodeTokensPerSecond,
+    )
+
+private fun NativeTokenLogprob.toTokenLogprob(): TokenLogprob = TokenLogprob(token, logprob)
+
+private fun NativeTimings.toTimings(): Timings = Timings(queuedMs, prefillMs, ttftMs, decodeMs, totalMs)
+
+internal fun NativeModelInfo.toModelInfo(): ModelInfo =
+    ModelInfo(
+        name = name,
+        path = path,
+        description = description,
+        parameters = parameters.toLong(),
+        sizeBytes = sizeBytes.toLong(),
+        vocabularySize = vocabularySize.toInt(),
+        trainedContextTokens = trainedContextTokens.toInt(),
+        contextTokens = contextTokens.toInt(),
+        hasChatTemplate = hasChatTemplate,
+    )
+
+internal fun NativeEngineStats.toEngineStats(): EngineStats =
+    EngineStats(
+        steps = steps.toLong(),
+        promptTokens = promptTokens.toLong(),
+        completionTokens = completionTokens.toLong(),
+        requestsRunning = requestsRunning.toInt(),
+        requestsWaiting = requestsWaiting.toInt(),
+        requestsFinished = requestsFinished.toLong(),
+        requestsCancelled = requestsCancelled.toLong(),
+        requestsFailed = requestsFailed.toLong(),
+        cellsUsed = cellsUsed.toInt(),
+        cellsTotal = cellsTotal.toInt(),
+    )
+
+internal fun NativeDevice.toDevice(): Device =
+    Device(name, description, kind, memoryFreeBytes.toLong(), memoryTotalBytes.toLong())
+
+internal fun NativeProgress.toProgress(): Progress =
+    Progress(
+        stage = when (stage) {
+            NativeStage.FETCH -> Stage.FETCH
+            NativeStage.VERIFY -> Stage.VERIFY
+            NativeStage.LOAD -> Stage.LOAD
+        },
+        done = done.toLong(),
+        total = total?.toLong(),
+    )
+
+internal fun NativeException.toIndwellException(): IndwellException =
+    when (this) {
+        is NativeException.Failed -> exceptionOf(kind, text, details.toErrorDetails())
+    }
+
+private fun NativeErrorDetails.toErrorDetails(): ErrorDetails =
+    ErrorDetails(field, value, limit, remedy, retryAfterMs?.toLong())
+
+private fun exceptionOf(kind: NativeErrorKind, message: String, details: ErrorDetails): IndwellException =
+    when (kind) {
+        NativeErrorKind.INVALID_REQUEST -> IndwellException.InvalidRequest(message, details)
+        NativeErrorKind.CONTEXT_OVERFLOW -> IndwellException.ContextOverflow(message, details)
+        NativeErrorKind.OVERLOADED -> IndwellException.Overloaded(message, details)
+        NativeErrorKind.DEADLINE_EXCEEDED -> IndwellException.DeadlineExceeded(message, details)
+        NativeErrorKind.CANCELLED -> IndwellException.Cancelled(message, details)
+        NativeErrorKind.MODEL_LOAD -> IndwellException.ModelLoad(message, details)
+        NativeErrorKind.OUT_OF_MEMORY -> IndwellException.OutOfMemory(message, details)
+        NativeErrorKind.ENGINE_CLOSED -> IndwellException.EngineClosed(message, details)
+        NativeErrorKind.ENGINE_POISONED -> IndwellException.EnginePoisoned(message, details)
+        NativeErrorKind.UNSUPPORTED -> IndwellException.Unsupported(message, details)
+        NativeErrorKind.FORKED -> IndwellException.Forked(message, details)
+        NativeErrorKind.IO -> IndwellException.Io(message, details)
+        NativeErrorKind.INTERNAL -> IndwellException.Internal(message, details)
+    }

@@ -1,0 +1,128 @@
+// The engine: load, submit, stats, close. Owns the native engine; knows nothing of how an answer is read.
+
+package ai.indwell
+
+import ai.indwell.ffi.NativeEngine
+import ai.indwell.ffi.NativeProgress
+import ai.indwell.ffi.NativeProgressListener
+
+/**
+ * A model, loaded and ready to answer. Any number of coroutines and threads call one engine; it batches them.
+ *
+ * ```kotlin
+ * Engine.load("smollm2-135m").use { engine ->
+ *     engine.chat("Hello").collect { print(it.text) }
+ *     val reply = engine.chat("Hello", RequestOptions(maxTokens = 64)).reply()
+ * }
+ * ```
+ *
+ * An engine that is no longer referenced is closed when the garbage collector finds it; close it yourself, a model is
+ * large. Engines that are open when the JVM exits are closed by a shutdown hook.
+ */
+public class Engine private constructor(private val native: NativeEngine) : AutoCloseable {
+
+    /** What is loaded. Still known after [close]. */
+    public val model: ModelInfo = callNative { native.model() }.toModelInfo()
+
+    /** Whether it serves no more: closed, or failed inside. */
+    public val closed: Boolean get() = callNative { native.isClosed() }
+
+    /**
+     * Asks for the answer to one message of a user. As [chat] with a list of messages.
+     */
+    public fun chat(message: String, options: RequestOptions = RequestOptions()): TokenStream =
+        chat(listOf(user(message)), options)
+
+    /**
+     * Asks for the answer to a conversation, through the model's own chat template.
+     *
+     * The request starts when the stream is collected, each time it is collected. Then it can fail with
+     * [IndwellException.InvalidRequest] for no messages, an option out of its range or text that is not Unicode,
+     * [IndwellException.ContextOverflow] for a conversation longer than the context,
+     * [IndwellException.Unsupported] for a model without a chat template, [IndwellException.Overloaded] for a full queue,
+     * and [IndwellException.EngineClosed].
+     */
+    public fun chat(messages: List<Message>, options: RequestOptions = RequestOptions()): TokenStream {
+        // A list that its owner goes on to change must not change a request that has not started.
+        val conversation = messages.toList()
+        return TokenStream {
+            native.chat(conversation.mapIndexed { index, message -> message.toNative(index) }, options.toNative())
+        }
+    }
+
+    /**
+     * Asks for the continuation of [prompt], without a chat template.
+     *
+     * With [parseSpecial], text such as `<|im_start|>` in the prompt becomes the token it names; never do that with
+     * text from strangers. Starts and fails as [chat].
+     */
+    public fun complete(
+        prompt: String,
+        options: RequestOptions = RequestOptions(),
+        parseSpecial: Boolean = false,
+    ): TokenStream = TokenStream {
+        native.complete(requireUnicode("prompt", prompt), parseSpecial, options.toNative())
+    }
+
+    /**
+     * The engine's counters, at this moment; after [close], its last ones.
+     */
+    public fun stats(): EngineStats = callNative { native.stats() }.toEngineStats()
+
+    /**
+     * Ends every request with [IndwellException.EngineClosed] and frees the model. A second call does nothing.
+     *
+     * Blocks its thread until the step in progress has ended.
+     */
+    override fun close(): Unit = callNative { native.shutDown() }
+
+    override fun toString(): String = "Engine(${model.name}${if (closed) ", closed" else ""})"
+
+    public companion object {
+        /**
+         * Loads [model]: an alias such as `smollm2-135m`, which is fetched the first time, or the path of a GGUF file.
+         *
+         * Suspends for as long as that takes. A coroutine that is cancelled meanwhile leaves at once; the load goes on
+         * unseen and is then thrown away.
+         *
+         * @param onProgress hears how far it is, on a thread of its own; an exception it throws fails the load
+         * @throws IndwellException.ModelLoad for a file that is missing, unreadable or not a model, or an unknown alias
+         * @throws IndwellException.InvalidRequest for an option out of its range
+         * @throws IndwellException.OutOfMemory where the model or its context does not fit
+         * @throws IndwellException.Io where the alias's file could not be fetched or written
+         */
+        public suspend fun load(
+            model: String,
+            options: EngineOptions = EngineOptions(),
+            onProgress: ((Progress) -> Unit)? = null,
+        ): Engine {
+            requireUnicode("model", model)
+            val listener = onProgress?.let(::GuardedListener)
+            var native: NativeEngine? = null
+            try {
+                awaitNative { native = NativeEngine.load(model, options.toNative(), listener) }
+                listener?.failure?.let { throw it }
+                return Engine(checkNotNull(native))
+            } catch (failure: Throwable) {
+                // Nobody will hold this engine: a cancelled caller, or one whose listener failed.
+                native?.destroy()
+                throw failure
+            }
+        }
+    }
+}
+
+/** Keeps a listener's first exception for its caller: the native side has nowhere to throw it. */
+private class GuardedListener(private val onProgress: (Progress) -> Unit) : NativeProgressListener {
+    @Volatile
+    var failure: Throwable? = null
+
+    override fun onProgress(progress: NativeProgress) {
+        if (failure != null) return
+        try {
+            onProgress(progress.toProgress())
+        } catch (thrown: Throwable) {
+            failure = thrown
+        }
+    }
+}

@@ -1,0 +1,109 @@
+// What is loaded, how it is doing, and what it could run on. Plain values, and the two calls that need no engine.
+
+package ai.indwell
+
+import ai.indwell.ffi.nativeDevices
+import ai.indwell.ffi.nativeVersion
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
+
+/**
+ * A loaded model.
+ *
+ * @property name its own name
+ * @property path where its file is
+ * @property description its architecture, size and quantization, as llama.cpp says them
+ * @property parameters how many it has
+ * @property sizeBytes of its weights
+ * @property vocabularySize how many tokens it knows
+ * @property trainedContextTokens the longest context it was trained for
+ * @property contextTokens the longest one request can have here, prompt and answer together
+ * @property hasChatTemplate whether [Engine.chat] can be used
+ */
+public data class ModelInfo(
+    val name: String,
+    val path: String,
+    val description: String,
+    val parameters: Long,
+    val sizeBytes: Long,
+    val vocabularySize: Int,
+    val trainedContextTokens: Int,
+    val contextTokens: Int,
+    val hasChatTemplate: Boolean,
+)
+
+/**
+ * An engine's counters, since it was loaded, and what it is doing now.
+ *
+ * @property steps batches computed
+ * @property promptTokens tokens of prompts read
+ * @property completionTokens tokens of answers made
+ * @property requestsRunning requests with a place in the batch now
+ * @property requestsWaiting requests that wait for one now
+ * @property requestsFinished requests that came to their end
+ * @property requestsCancelled requests that their callers cancelled
+ * @property requestsFailed requests that failed after they had been accepted
+ * @property cellsUsed tokens of context in use now
+ * @property cellsTotal tokens of context there are
+ */
+public data class EngineStats(
+    val steps: Long,
+    val promptTokens: Long,
+    val completionTokens: Long,
+    val requestsRunning: Int,
+    val requestsWaiting: Int,
+    val requestsFinished: Long,
+    val requestsCancelled: Long,
+    val requestsFailed: Long,
+    val cellsUsed: Int,
+    val cellsTotal: Int,
+)
+
+/**
+ * How far a load is.
+ *
+ * @property stage what is being done
+ * @property done how much of it is: bytes for [Stage.FETCH] and [Stage.VERIFY], thousandths for [Stage.LOAD]
+ * @property total how much there is, in the same unit, where known
+ */
+public data class Progress(val stage: Stage, val done: Long, val total: Long?)
+
+/** What a load is doing. */
+public enum class Stage {
+    /** Fetching the model's file. */
+    FETCH,
+
+    /** Checking that it is the right one. */
+    VERIFY,
+
+    /** Loading it. */
+    LOAD,
+}
+
+/**
+ * Something that a model can run on.
+ *
+ * @property name its short name
+ * @property description what it is
+ * @property kind `cpu`, `gpu`, `igpu` or `accelerator`
+ * @property memoryFreeBytes memory that is free
+ * @property memoryTotalBytes memory that it has
+ */
+public data class Device(
+    val name: String,
+    val description: String,
+    val kind: String,
+    val memoryFreeBytes: Long,
+    val memoryTotalBytes: Long,
+)
+
+/**
+ * What models can run on here.
+ *
+ * @throws IndwellException.Unsupported where llama.cpp's backends cannot be found
+ */
+public suspend fun devices(): List<Device> =
+    withContext(Dispatchers.IO) { callNative { nativeDevices() }.map { it.toDevice() } }
+
+/** Indwell's version. */
+public val VERSION: String get() = callNative { nativeVersion() }

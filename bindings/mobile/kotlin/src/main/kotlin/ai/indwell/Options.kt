@@ -1,0 +1,64 @@
+// How an engine is loaded and a request is asked for. Plain values: the engine judges them, not their constructors.
+
+package ai.indwell
+
+import kotlin.time.Duration
+
+/**
+ * How an engine is loaded. What is null has its default. A value out of its range fails [Engine.load] with
+ * [IndwellException.InvalidRequest].
+ *
+ * @property contextTokens tokens that all running requests together have room for; 8192. One request is also bounded
+ * by what the model was trained for
+ * @property sequencesMax requests that run at once, 1 to 256, the others wait; 32
+ * @property batchTokens tokens of one step, at least [sequencesMax]; 512
+ * @property prefillChunkTokens tokens of prompts in one step while others are being answered; 256. Lower keeps their
+ * streams smoother, higher makes first tokens come sooner
+ * @property threads threads that compute; as many as the process may use of the machine
+ * @property queueRequestsMax requests that may wait; 256. One more fails with [IndwellException.Overloaded]
+ * @property queueTokensMax tokens of prompts that may wait, all requests together; 1048576
+ * @property defaultMaxTokens [RequestOptions.maxTokens] of a request that has none; 512
+ * @property gpuLayers layers of the model on the GPU; all of them where there is one
+ * @property flashAttention whether to use flash attention; llama.cpp decides
+ * @property streamCapacity events that a stream's reader may be behind before its request pauses; 256
+ */
+public data class EngineOptions(
+    val contextTokens: Int? = null,
+    val sequencesMax: Int? = null,
+    val batchTokens: Int? = null,
+    val prefillChunkTokens: Int? = null,
+    val threads: Int? = null,
+    val queueRequestsMax: Int? = null,
+    val queueTokensMax: Int? = null,
+    val defaultMaxTokens: Int? = null,
+    val gpuLayers: Int? = null,
+    val flashAttention: Boolean? = null,
+    val streamCapacity: Int? = null,
+)
+
+/**
+ * How an answer is made. What is null has its default. A value out of its range fails the request with
+ * [IndwellException.InvalidRequest].
+ *
+ * @property maxTokens tokens of the answer at most, at least 1; [EngineOptions.defaultMaxTokens]
+ * @property temperature how freely the model chooses, 0 or more; 0 takes the likeliest token every time
+ * @property topK choose among the so many likeliest tokens; 0 for all
+ * @property topP choose among the likeliest tokens that together have this probability, above 0 and at most 1
+ * @property minP leave out tokens below this part of the likeliest one's probability, from 0 to 1
+ * @property seed what the choice starts from, 0 to 4294967294: the same seed makes the same choices; a fresh one
+ * @property stop the answer ends before the first of these, 64 at most, none of them empty
+ * @property timeout the request fails with [IndwellException.DeadlineExceeded] after this time, waiting included;
+ * more than zero
+ * @property logprobs whether [TextDelta.logprobs] and [Reply.logprobs] are wanted
+ */
+public data class RequestOptions(
+    val maxTokens: Int? = null,
+    val temperature: Double? = null,
+    val topK: Int? = null,
+    val topP: Double? = null,
+    val minP: Double? = null,
+    val seed: Long? = null,
+    val stop: List<String>? = null,
+    val timeout: Duration? = null,
+    val logprobs: Boolean? = null,
+)

@@ -1,0 +1,99 @@
+// The answer to one request, as a Flow. Owns the life of the native stream: who cancels it, when, and who frees it.
+
+package ai.indwell
+
+import ai.indwell.ffi.NativeEvent
+import ai.indwell.ffi.NativeStream
+import ai.indwell.ffi.use
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.FlowCollector
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.launch
+
+/**
+ * The answer to one request: any number of [TextDelta], then one [Finished].
+ *
+ * The flow is cold: each collection is a request of its own, which starts then and is cancelled when the collection
+ * ends early, by an exception, by `take`, or because the collecting coroutine is cancelled. Cancelling frees the
+ * request's place in the engine within one step, also while the prompt is being read and also while the collector is
+ * busy; no event follows.
+ *
+ * No thread is blocked while waiting. A collector that is slow pauses its own request and no other.
+ *
+ * Collecting throws the [IndwellException] that the request fails with.
+ */
+public class TokenStream internal constructor(submit: () -> NativeStream) : Flow<Event> by flow({ emitAnswer(submit) }) {
+    /**
+     * Waits for the whole answer. Each call is a request of its own, as each collection is.
+     *
+     * @throws IndwellException where the request fails
+     */
+    public suspend fun reply(): Reply {
+        val text = StringBuilder()
+        val logprobs = ArrayList<TokenLogprob>()
+        var end: Finished? = null
+        collect { event ->
+            when (event) {
+                is TextDelta -> {
+                    text.append(event.text)
+                    logprobs += event.logprobs
+                }
+                is Finished -> end = event
+            }
+        }
+        val finished = checkNotNull(end) { "a flow that ends without an exception ends with Finished" }
+        return Reply(
+            text = text.toString(),
+            finishReason = finished.reason,
+            usage = finished.usage,
+            timings = finished.timings,
+            decodeTokensPerSecond = finished.decodeTokensPerSecond,
+            logprobs = logprobs,
+        )
+    }
+}
+
+private suspend fun FlowCollector<Event>.emitAnswer(submit: () -> NativeStream) {
+    callNative(submit).use { stream ->
+        coroutineScope {
+            val watch = cancelWithThisScope(stream)
+            emitBatches(stream)
+            watch.cancel()
+        }
+    }
+}
+
+/** Cancels [stream] the moment that this scope is, whatever its coroutine is doing, and when it ends otherwise. */
+private fun CoroutineScope.cancelWithThisScope(stream: NativeStream): Job =
+    launch(Dispatchers.Unconfined, CoroutineStart.UNDISPATCHED) {
+        try {
+            awaitCancellation()
+        } finally {
+            stream.cancel()
+        }
+    }
+
+/** Emits what [stream] says up to [Finished]; throws for the other two ends. */
+private suspend fun FlowCollector<Event>.emitBatches(stream: NativeStream) {
+    while (true) {
+        val batch = awaitNative { stream.nextBatch() }
+        if (batch.isEmpty()) throw IndwellException.Internal("the stream ended without saying why")
+        for (event in batch) {
+            when (event) {
+                is NativeEvent.Text -> emit(event.toTextDelta())
+                is NativeEvent.Finished -> return emit(event.toFinished())
+                is NativeEvent.Cancelled -> throw IndwellException.Cancelled("the request was cancelled")
+                is NativeEvent.Failed -> {
+                    JvmExit.suspendIfUnderway()
+                    throw event.error.toIndwellException()
+                }
+            }
+        }
+    }
+}

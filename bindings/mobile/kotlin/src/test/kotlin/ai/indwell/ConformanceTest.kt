@@ -1,0 +1,208 @@
+// Runs tests/conformance/cases: the behaviour that every language has. The format is in its README.md.
+
+package ai.indwell
+
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.boolean
+import kotlinx.serialization.json.double
+import kotlinx.serialization.json.int
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+import kotlinx.serialization.json.long
+import org.junit.jupiter.api.AfterAll
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNotNull
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Assertions.fail
+import org.junit.jupiter.api.Assumptions.assumeFalse
+import org.junit.jupiter.api.DynamicTest
+import org.junit.jupiter.api.DynamicTest.dynamicTest
+import org.junit.jupiter.api.TestFactory
+import org.junit.jupiter.api.TestInstance
+import java.nio.file.Path
+import kotlin.io.path.listDirectoryEntries
+import kotlin.io.path.readText
+import kotlin.time.Duration.Companion.milliseconds
+
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class ConformanceTest {
+    private val folder = Path.of(System.getProperty("indwell.conformance.dir"))
+    private val engine = runBlocking { Engine.load(testModel, EngineOptions(contextTokens = 2048)) }
+
+    @AfterAll
+    fun close() = engine.close()
+
+    @TestFactory
+    fun cases(): List<DynamicTest> {
+        val files = folder.resolve("cases").listDirectoryEntries("*.json").sorted()
+        assertTrue(files.isNotEmpty(), "no cases in $folder")
+        return files
+            .flatMap { Json.parseToJsonElement(it.readText()).jsonArray }
+            .map { it.jsonObject }
+            .flatMap { case -> modesOf(case).map { dynamicTest("${case.text("name")} ($it)") { run(case, it) } } }
+    }
+
+    private fun modesOf(case: JsonObject): List<String> = when {
+        case.text("operation") == "load" -> listOf("load")
+        else -> case["modes"]?.jsonArray?.map { it.jsonPrimitive.content } ?: listOf("reply", "stream")
+    }
+
+    private fun run(case: JsonObject, mode: String) {
+        assumeFalse(case["dynamic"]?.jsonPrimitive?.boolean ?: false, "options have types and fixed names in Kotlin")
+        val options = case["options"]?.jsonObject ?: JsonObject(emptyMap())
+        val chatsWithParseSpecial = case.text("operation") == "chat" && "parse_special" in options
+        assumeFalse(chatsWithParseSpecial, "chat has no parseSpecial in Kotlin")
+        val expect = case.getValue("expect").jsonObject
+        val result = runCatching { runBlocking { perform(case, options, mode) } }
+        val error = expect["error"]?.jsonObject
+        if (error == null) {
+            val reply = result.getOrThrow()
+            for ((what, value) in expect) check(checkNotNull(reply), what, value)
+        } else {
+            check(result.exceptionOrNull(), error)
+            assertServes(engine)
+        }
+    }
+
+    private suspend fun perform(case: JsonObject, options: JsonObject, mode: String): Reply? {
+        if (mode == "load") {
+            Engine.load(modelOf(case), engineOptions(options)).close()
+            return null
+        }
+        val stream = when (val operation = case.text("operation")) {
+            "chat" -> engine.chat(messagesOf(case), requestOptions(options))
+            "complete" -> engine.complete(promptOf(case), requestOptions(options), flag(options["parse_special"]))
+            else -> fail("operation $operation is not known here")
+        }
+        return when (mode) {
+            "reply" -> stream.reply()
+            "stream" -> stream.toList().toReply().also { checkJoins(it, stream, options) }
+            else -> fail("mode $mode is not known here")
+        }
+    }
+
+    /** The texts joined are the reply's text, where a second answer must be the first one again. */
+    private suspend fun checkJoins(streamed: Reply, stream: TokenStream, options: JsonObject) {
+        val repeatable = "temperature" !in options || "seed" in options
+        if (repeatable) assertEquals(stream.reply().text, streamed.text)
+    }
+
+    private fun List<Event>.toReply(): Reply {
+        val end = last() as Finished
+        assertEquals(1, count { it is Finished })
+        return Reply(
+            text = joinToString("") { it.text },
+            finishReason = end.reason,
+            usage = end.usage,
+            timings = end.timings,
+            decodeTokensPerSecond = end.decodeTokensPerSecond,
+            logprobs = filterIsInstance<TextDelta>().flatMap { it.logprobs },
+        )
+    }
+
+    private fun check(reply: Reply, what: String, value: JsonElement): Unit = when (what) {
+        "finish_reason" -> assertEquals(value.text, reply.finishReason.name.lowercase())
+        "completion_tokens" -> assertEquals(value.jsonPrimitive.int, reply.usage.completionTokens)
+        "prompt_tokens" -> assertEquals(value.jsonPrimitive.int, reply.usage.promptTokens)
+        "text" -> assertEquals(value.text, reply.text)
+        "text_starts_with" -> assertTrue(reply.text.startsWith(value.text), reply.text)
+        "text_excludes" -> value.jsonArray.forEach { assertFalse(it.text in reply.text, reply.text) }
+        "text_not_empty" -> assertTrue(reply.text.isNotEmpty())
+        "logprobs" -> {
+            assertEquals(reply.usage.completionTokens, reply.logprobs.size)
+            assertTrue(reply.logprobs.all { it.logprob <= 0f })
+        }
+        else -> fail("expectation $what is not known here")
+    }
+
+    private fun check(thrown: Throwable?, expect: JsonObject) {
+        if (thrown !is IndwellException) throw AssertionError("expected $expect, but got $thrown", thrown)
+        val details = thrown.details
+        for ((what, value) in expect) {
+            when (what) {
+                "kind" -> assertEquals(value.text, thrown.kind.code)
+                "field" -> assertEquals(kotlinSpelling(value.text), details.field)
+                "value" -> assertEquals(value.text, details.value)
+                "limit" -> assertEquals(value.text, details.limit)
+                "message_contains" ->
+                    value.jsonArray.forEach { assertTrue(it.text in thrown.message, thrown.message) }
+                "remedy" -> Unit
+                else -> fail("expectation $what is not known here")
+            }
+        }
+        if (expect["remedy"]?.jsonPrimitive?.boolean != false) assertNotNull(details.remedy, thrown.message)
+    }
+
+    /** A duration has its unit in its type. */
+    private fun kotlinSpelling(field: String): String =
+        field.removeSuffix("_ms").replace(Regex("_(.)")) { it.groupValues[1].uppercase() }
+
+    private fun modelOf(case: JsonObject): String =
+        case.text("model").replace("{files}", "${folder.resolve("files")}").replace("{model}", engine.model.path)
+
+    private fun promptOf(case: JsonObject): String = case.text("prompt").repeat(repeatOf(case))
+
+    private fun messagesOf(case: JsonObject): List<Message> {
+        val messages = when (val given = case.getValue("messages")) {
+            is JsonArray -> given.map { it.jsonObject }.map { message(it.text("role"), it.text("content")) }
+            else -> listOf(user(given.text))
+        }
+        if (messages.isEmpty()) return messages
+        val last = messages.last()
+        return messages.dropLast(1) + last.copy(content = last.content.repeat(repeatOf(case)))
+    }
+
+    private fun message(role: String, content: String): Message =
+        Message(Role.entries.single { it.name.lowercase() == role }, content)
+
+    private fun repeatOf(case: JsonObject): Int = case["repeat"]?.jsonPrimitive?.int ?: 1
+
+    private fun engineOptions(given: JsonObject): EngineOptions =
+        given.entries.fold(EngineOptions()) { options, (name, value) ->
+            when (name) {
+                "context_tokens" -> options.copy(contextTokens = value.jsonPrimitive.int)
+                "sequences_max" -> options.copy(sequencesMax = value.jsonPrimitive.int)
+                "batch_tokens" -> options.copy(batchTokens = value.jsonPrimitive.int)
+                "prefill_chunk_tokens" -> options.copy(prefillChunkTokens = value.jsonPrimitive.int)
+                "threads" -> options.copy(threads = value.jsonPrimitive.int)
+                "queue_requests_max" -> options.copy(queueRequestsMax = value.jsonPrimitive.int)
+                "queue_tokens_max" -> options.copy(queueTokensMax = value.jsonPrimitive.int)
+                "default_max_tokens" -> options.copy(defaultMaxTokens = value.jsonPrimitive.int)
+                "gpu_layers" -> options.copy(gpuLayers = value.jsonPrimitive.int)
+                "flash_attention" -> options.copy(flashAttention = value.jsonPrimitive.boolean)
+                "stream_capacity" -> options.copy(streamCapacity = value.jsonPrimitive.int)
+                else -> fail("option $name is not known here")
+            }
+        }
+
+    private fun requestOptions(given: JsonObject): RequestOptions =
+        given.entries.fold(RequestOptions()) { options, (name, value) ->
+            when (name) {
+                "max_tokens" -> options.copy(maxTokens = value.jsonPrimitive.int)
+                "temperature" -> options.copy(temperature = value.jsonPrimitive.double)
+                "top_k" -> options.copy(topK = value.jsonPrimitive.int)
+                "top_p" -> options.copy(topP = value.jsonPrimitive.double)
+                "min_p" -> options.copy(minP = value.jsonPrimitive.double)
+                "seed" -> options.copy(seed = value.jsonPrimitive.long)
+                "stop" -> options.copy(stop = value.jsonArray.map { it.text })
+                "timeout_ms" -> options.copy(timeout = value.jsonPrimitive.double.milliseconds)
+                "logprobs" -> options.copy(logprobs = value.jsonPrimitive.boolean)
+                "parse_special" -> options
+                else -> fail("option $name is not known here")
+            }
+        }
+
+    private fun flag(value: JsonElement?): Boolean = value?.jsonPrimitive?.boolean ?: false
+
+    private fun JsonObject.text(name: String): String = getValue(name).text
+
+    private val JsonElement.text: String get() = (this as JsonPrimitive).content
+}

@@ -1,0 +1,32 @@
+//! What Kotlin and Swift call: `indwell` behind uniffi, one method here for each call there.
+//!
+//! - [`engine`]: an engine: load, submit, stats, close
+//! - [`exit`]: closing every engine before the process goes
+//! - [`stream`]: the answer to one request, in batches of events
+//! - [`event`]: what a stream says
+//! - [`options`]: requests and options as they cross
+//! - [`info`]: models, statistics and devices as they cross
+//! - [`error`]: errors as they cross
+//!
+//! The names say `Native` because nobody sees them: each language has its own layer above
+//! (`kotlin/`, `swift/`), which owns the public names, the default arguments and the language's own
+//! streams. Nothing is decided here: values are converted, one call is made, and the result is
+//! converted back. There is no runtime and no thread but the one that loads: futures are polled by
+//! the caller's coroutines.
+
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod exit;
+pub mod info;
+pub mod options;
+pub mod stream;
+
+uniffi::setup_scaffolding!("indwell_mobile");
+
+/// Indwell's version.
+#[uniffi::export]
+#[must_use]
+pub fn native_version() -> String {
+    indwell::VERSION.to_owned()
+}

@@ -1,0 +1,113 @@
+// The engine: load, submit, stats, close. Owns the native engine; knows nothing of how an answer is read.
+
+import Foundation
+internal import IndwellNative
+
+/// A model, loaded and ready to answer. Any number of tasks call one engine; it batches them.
+///
+/// ```swift
+/// let engine = try await Engine.load("smollm2-135m")
+/// for try await event in engine.chat("Hello") { print(event.text, terminator: "") }
+/// let reply = try await engine.chat("Hello", options: RequestOptions(maxTokens: 64)).reply()
+/// ```
+///
+/// An engine that is no longer referenced is closed. Engines that are open when the process exits are closed then.
+public final class Engine: Sendable {
+    private let native: NativeEngine
+
+    /// What is loaded. Still known after ``close()``.
+    public let model: ModelInfo
+
+    private init(_ native: NativeEngine) {
+        self.native = native
+        self.model = ModelInfo(native.model())
+    }
+
+    /// Loads `model`: an alias such as `smollm2-135m`, which is fetched the first time, or the path of a GGUF file.
+    ///
+    /// A task that is cancelled meanwhile gets a `CancellationError` when the load has ended, and the engine is closed.
+    ///
+    /// - Parameter onProgress: hears how far it is, on a thread of its own.
+    /// - Throws: ``IndwellError``: `modelLoad` for a file that is missing, unreadable or not a model, or an unknown
+    ///   alias; `invalidRequest` for an option out of its range; `outOfMemory`; `io` where the alias's file could not
+    ///   be fetched or written.
+    public static func load(
+        _ model: String,
+        options: EngineOptions = EngineOptions(),
+        onProgress: (@Sendable (LoadProgress) -> Void)? = nil
+    ) async throws -> Engine {
+        _ = ProcessExit.closesEngines
+        let listener = onProgress.map(ProgressListener.init)
+        let native = try await awaitNative {
+            try await NativeEngine.load(model: model, options: options.native, listener: listener)
+        }
+        try Task.checkCancellation()
+        return Engine(native)
+    }
+
+    /// Asks for the answer to one message of a user. As ``chat(_:options:)-([Message],_)``.
+    public func chat(_ message: String, options: RequestOptions = RequestOptions()) -> TokenStream {
+        chat([.user(message)], options: options)
+    }
+
+    /// Asks for the answer to a conversation, through the model's own chat template.
+    ///
+    /// The request starts when the stream is first read, each time it is iterated. Then it can fail with
+    /// ``IndwellError``: `invalidRequest` for no messages or an option out of its range, `contextOverflow` for a
+    /// conversation longer than the context, `unsupported` for a model without a chat template, `overloaded` for a
+    /// full queue, and `engineClosed`.
+    public func chat(_ messages: [Message], options: RequestOptions = RequestOptions()) -> TokenStream {
+        TokenStream { [native] in
+            try native.chat(messages: messages.map(\.native), options: options.native)
+        }
+    }
+
+    /// Asks for the continuation of `prompt`, without a chat template.
+    ///
+    /// With `parseSpecial`, text such as `<|im_start|>` in the prompt becomes the token it names; never do that with
+    /// text from strangers. Starts and fails as ``chat(_:options:)-([Message],_)``.
+    public func complete(
+        _ prompt: String,
+        options: RequestOptions = RequestOptions(),
+        parseSpecial: Bool = false
+    ) -> TokenStream {
+        TokenStream { [native] in
+            try native.complete(prompt: prompt, parseSpecial: parseSpecial, options: options.native)
+        }
+    }
+
+    /// The engine's counters, at this moment; after ``close()``, its last ones.
+    public func stats() throws -> EngineStats {
+        EngineStats(try callNative { try native.stats() })
+    }
+
+    /// Whether it serves no more: closed, or failed inside.
+    public var isClosed: Bool { native.isClosed() }
+
+    /// Ends every request with `engineClosed` and frees the model. A second call does nothing.
+    ///
+    /// Blocks its thread until the step in progress has ended.
+    public func close() throws {
+        try callNative { try native.shutDown() }
+    }
+}
+
+/// Hands the native side's progress to a closure.
+private final class ProgressListener: NativeProgressListener {
+    private let onProgress: @Sendable (LoadProgress) -> Void
+
+    init(_ onProgress: @escaping @Sendable (LoadProgress) -> Void) {
+        self.onProgress = onProgress
+    }
+
+    func onProgress(progress: NativeProgress) {
+        onProgress(LoadProgress(progress))
+    }
+}
+
+/// Closes every engine when the process exits: what follows unloads llama.cpp, and no engine may be in a step then.
+private enum ProcessExit {
+    static let closesEngines: Void = {
+        atexit { nativeCloseAll() }
+    }()
+}

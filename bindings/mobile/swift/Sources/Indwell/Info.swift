@@ -1,0 +1,93 @@
+// What is loaded, how it is doing, and what it could run on. Plain values, and the two calls that need no engine.
+
+internal import IndwellNative
+
+/// A loaded model.
+public struct ModelInfo: Sendable, Hashable {
+    /// Its own name, or else its file's.
+    public let name: String
+    /// Where its file is.
+    public let path: String
+    /// Its architecture, size and quantization.
+    public let description: String
+    /// How many weights it has.
+    public let parameters: Int
+    /// The size of its weights.
+    public let sizeBytes: Int
+    /// How many tokens it knows.
+    public let vocabularySize: Int
+    /// The longest context it was trained for.
+    public let trainedContextTokens: Int
+    /// The longest one request can have here, prompt and answer together.
+    public let contextTokens: Int
+    /// Whether `Engine.chat` can be used.
+    public let hasChatTemplate: Bool
+}
+
+/// An engine's counters, since it was loaded, and what it is doing now.
+public struct EngineStats: Sendable, Hashable {
+    /// Batches computed.
+    public let steps: Int
+    /// Tokens of prompts read.
+    public let promptTokens: Int
+    /// Tokens of answers made.
+    public let completionTokens: Int
+    /// Requests with a place in the batch now.
+    public let requestsRunning: Int
+    /// Requests that wait for one now.
+    public let requestsWaiting: Int
+    /// Requests that came to their end.
+    public let requestsFinished: Int
+    /// Requests that their callers cancelled.
+    public let requestsCancelled: Int
+    /// Requests that failed, deadlines included.
+    public let requestsFailed: Int
+    /// Tokens of context in use now.
+    public let cellsUsed: Int
+    /// Tokens of context there are.
+    public let cellsTotal: Int
+}
+
+/// How far a load is.
+public struct LoadProgress: Sendable, Hashable {
+    /// What a load is doing.
+    public enum Stage: String, Sendable, Hashable {
+        /// Fetching the model's file.
+        case fetch
+        /// Checking that it is the right one.
+        case verify
+        /// Loading it.
+        case load
+    }
+
+    /// What is being done.
+    public let stage: Stage
+    /// How much of it is: bytes for `fetch` and `verify`, thousandths for `load`.
+    public let done: Int
+    /// How much there is, in the same unit, where known.
+    public let total: Int?
+}
+
+/// Something that a model can run on.
+public struct Device: Sendable, Hashable {
+    /// Its short name.
+    public let name: String
+    /// What it is.
+    public let description: String
+    /// `cpu`, `gpu`, `igpu` or `accelerator`.
+    public let kind: String
+    /// Memory that is free.
+    public let memoryFreeBytes: Int
+    /// Memory that it has.
+    public let memoryTotalBytes: Int
+}
+
+/// What models can run on here. Blocks while llama.cpp's backends are loaded, the first time.
+///
+/// - Throws: ``IndwellError``: `unsupported` where they cannot be found.
+public func devices() throws -> [Device] {
+    try callNative { try nativeDevices() }.map(Device.init)
+}
+
+/// Indwell's version.
+public var version: String { nativeVersion() }

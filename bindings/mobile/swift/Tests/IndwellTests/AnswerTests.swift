@@ -1,0 +1,43 @@
+// What every language shows: an answer, an error, a cancellation. Run with the model that INDWELL_TEST_MODEL names.
+
+import Foundation
+import Indwell
+import Testing
+
+@Suite struct AnswerTests {
+    let model = ProcessInfo.processInfo.environment["INDWELL_TEST_MODEL"] ?? "smollm2-135m"
+
+    @Test func aFlowAddsUpToTheReply() async throws {
+        let engine = try await Engine.load(model)
+        let stream = engine.chat("What is the capital of France?", options: RequestOptions(maxTokens: 16))
+        var text = ""
+        for try await event in stream { text += event.text }
+        #expect(text == (try await stream.reply()).text)
+        try engine.close()
+    }
+
+    @Test func aBadOptionIsNamed() async throws {
+        let engine = try await Engine.load(model)
+        do {
+            _ = try await engine.chat("Hello", options: RequestOptions(maxTokens: 0)).reply()
+            Issue.record("maxTokens 0 was taken")
+        } catch let error as IndwellError {
+            #expect(error.kind == .invalidRequest)
+            #expect(error.details.field == "maxTokens")
+        }
+        try engine.close()
+    }
+
+    @Test func aCancelledTaskFreesItsSequence() async throws {
+        let engine = try await Engine.load(model)
+        let task = Task {
+            for try await _ in engine.chat("Write a long story.", options: RequestOptions(maxTokens: 400)) {
+                withUnsafeCurrentTask { $0?.cancel() }
+            }
+        }
+        await #expect(throws: CancellationError.self) { try await task.value }
+        while try engine.stats().requestsRunning > 0 { await Task.yield() }
+        #expect(try engine.stats().requestsCancelled == 1)
+        try engine.close()
+    }
+}
