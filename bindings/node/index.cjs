@@ -1,7 +1,8 @@
 "use strict";
 
 /**
- * The entry for `require`, and the map of `lib/`: one file a concept, over the private native module.
+ * The entry for `require`, and the map of `lib/`: one file a concept, over the private native
+ * module.
  */
 const { devices } = require("./lib/devices.cjs");
 const { Engine } = require("./lib/engine.cjs");

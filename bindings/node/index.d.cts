@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" />
 /**
- * The contract of the package `indwell`. Written by hand, reviewed, and checked: `tsc` compiles `testing/types.test-d.ts`
- * against it and `lib/` against it.
+ * The contract of the package `indwell`. Written by hand, reviewed, and checked: `tsc` compiles
+ * `testing/types.test-d.ts` against it and `lib/` against it.
  */
 
 /** The version of this package and of the engine in it. */
@@ -13,7 +13,8 @@ export declare function devices(): Promise<Device[]>;
 /**
  * A model, ready to answer any number of requests at once: it batches them.
  *
- * Nothing here blocks the event loop. An engine keeps no process alive by itself; a promise that is waited for does.
+ * Nothing here blocks the event loop. An engine keeps no process alive by itself; a promise that is
+ * waited for does.
  */
 export declare class Engine {
   private constructor();
@@ -21,8 +22,9 @@ export declare class Engine {
   /**
    * Loads a model: an alias (fetched the first time), the path of a GGUF file, or its `file:` URL.
    *
-   * Rejects with `model_load`, `invalid_request`, `out_of_memory`, `unsupported`, `io`; with `cancelled` when the signal
-   * aborts, and then an engine that is still loading is closed as soon as it has loaded.
+   * Rejects with `model_load`, `invalid_request`, `out_of_memory`, `unsupported`, `io`; with
+   * `cancelled` when the signal aborts, and then an engine that is still loading is closed as soon
+   * as it has loaded.
    */
   static load(model: string | URL, options?: LoadOptions): Promise<Engine>;
 
@@ -38,11 +40,18 @@ export declare class Engine {
   /**
    * Answers a chat. A text alone is one message of the user.
    *
-   * With `stream: true` it returns the stream at once, and whatever is wrong with the call rejects the first `next()`;
-   * else it returns a promise of the whole reply, and whatever is wrong rejects that.
+   * With `stream: true` it returns the stream at once, and whatever is wrong with the call rejects
+   * the first `next()`; else it returns a promise of the whole reply, and whatever is wrong rejects
+   * that.
    */
-  chat(messages: string | readonly Message[], options: RequestOptions & { stream: true }): TokenStream;
-  chat(messages: string | readonly Message[], options?: RequestOptions & { stream?: false }): Promise<Reply>;
+  chat(
+    messages: string | readonly Message[],
+    options: RequestOptions & { stream: true },
+  ): TokenStream;
+  chat(
+    messages: string | readonly Message[],
+    options?: RequestOptions & { stream?: false },
+  ): Promise<Reply>;
 
   /** Continues a text, without a chat template. Streams and errors are as in {@link chat}. */
   complete(prompt: string, options: CompletionOptions & { stream: true }): TokenStream;
@@ -56,18 +65,21 @@ export declare class Engine {
 }
 
 /**
- * The events of one request, in order: any number of `text`, then one `finished`. A request that fails or is cancelled
- * rejects `next()` instead.
+ * The events of one request, in order: any number of `text`, then one `finished`. A request that
+ * fails or is cancelled rejects `next()` instead.
  *
- * Leaving a `for await` loop early cancels the request, and so does dropping the stream. A reader that falls behind pauses
- * its own request and no other.
+ * Leaving a `for await` loop early cancels the request, and so does dropping the stream. A reader
+ * that falls behind pauses its own request and no other.
  */
-export declare class TokenStream implements AsyncIterable<StreamEvent>, AsyncIterator<StreamEvent, undefined> {
+export declare class TokenStream
+  implements AsyncIterable<StreamEvent>, AsyncIterator<StreamEvent, undefined>
+{
   private constructor();
 
   /**
-   * Cancels the request: its memory is free within one step of the engine. Events that were ready before are still given
-   * out, then `next()` rejects with `cancelled`; a request that had finished stays so.
+   * Cancels the request: its memory is free within one step of the engine. Events that were ready
+   * before are still given out, then `next()` rejects with `cancelled`; a request that had finished
+   * stays so.
    */
   cancel(): void;
 
@@ -82,7 +94,10 @@ export declare class TokenStream implements AsyncIterable<StreamEvent>, AsyncIte
 export declare class IndwellError extends Error {
   private constructor();
 
-  /** `AbortError` where the code is `cancelled`, as for the platform's own operations; else `IndwellError`. */
+  /**
+   * `AbortError` where the code is `cancelled`, as for the platform's own operations; else
+   * `IndwellError`.
+   */
   name: "IndwellError" | "AbortError";
   /** What kind of error it is: what the caller can do about it. */
   readonly code: ErrorCode;

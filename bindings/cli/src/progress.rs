@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use indwell::{Engine, Progress, Stage};
 
 use crate::arguments::EngineArguments;
@@ -64,32 +64,33 @@ impl Display {
         let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         if step.as_ref().is_none_or(|step| step.stage != progress.stage) {
             // Dropping the last stage's bar clears it.
-            *step = Some(self.begin(progress.stage));
+            *step = None;
         }
-        let title = format!("{} {}", verb(progress.stage), self.model);
-        match step.as_mut().map(|step| &mut step.view) {
-            Some(View::Bar(bar)) => move_bar(bar, title, progress),
-            Some(View::Log(log)) => {
+        let title = || format!("{} {}", verb(progress.stage), self.model);
+        match &mut step.get_or_insert_with(|| self.begin(progress, title())).view {
+            View::Bar(bar) => move_bar(bar, progress),
+            View::Log(log) => {
                 if log.is_due(Instant::now()) {
                     // Nobody reads the log: then it need not be told.
-                    let _ = writeln!(io::stderr(), "{title}: {}", amount(progress));
+                    let _ = writeln!(io::stderr(), "{}: {}", title(), amount(progress));
                 }
             }
-            None => {}
         }
     }
 
-    fn begin(&self, stage: Stage) -> Step {
+    fn begin(&self, progress: Progress, title: String) -> Step {
         let view = if self.is_terminal {
             let bar = ProgressBar::no_length()
+                .with_message(format!("{title} ({})", amount(progress)))
+                .with_prefix(title)
                 .with_style(style("{spinner} {msg} {elapsed}"))
-                .with_finish(indicatif::ProgressFinish::AndClear);
+                .with_finish(ProgressFinish::AndClear);
             bar.enable_steady_tick(Duration::from_millis(120));
             View::Bar(bar)
         } else {
             View::Log(Log { next_line: Instant::now() + QUIET })
         };
-        Step { stage, view }
+        Step { stage: progress.stage, view }
     }
 }
 
@@ -103,12 +104,12 @@ impl Log {
     }
 }
 
-fn move_bar(bar: &ProgressBar, title: String, progress: Progress) {
-    bar.set_message(format!("{title} ({})", amount(progress)));
+/// A spinner becomes a bar once something is known to be done.
+fn move_bar(bar: &ProgressBar, progress: Progress) {
     if let (Some(total), 1..) = (progress.total, progress.done) {
         if bar.length() != Some(total) {
             bar.set_length(total);
-            bar.set_style(style("{spinner} {msg} {bar:24} {elapsed}"));
+            bar.set_style(style("{spinner} {prefix} {bar:24} {percent}% {elapsed}"));
         }
         bar.set_position(progress.done);
     }

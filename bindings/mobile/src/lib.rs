@@ -14,6 +14,11 @@
 //! converted back. There is no runtime and no thread but the one that loads: futures are polled by
 //! the caller's coroutines.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "errors cross by value, and their size is paid only when something failed"
+)]
+
 pub mod engine;
 pub mod error;
 pub mod event;

@@ -1,7 +1,8 @@
 "use strict";
 
 /**
- * The engine: loading, asking, closing. Nothing here blocks; what the native side does, it does on its own threads.
+ * The engine: loading, asking, closing. Nothing here blocks; what the native side does, it does on
+ * its own threads.
  */
 const { CallSite, IndwellError } = require("./error.cjs");
 const { parseMessages, parseModel, parsePrompt } = require("./input.cjs");
@@ -126,7 +127,8 @@ class Engine {
   #request(read, options, site) {
     // Whatever else is wrong with them, options that ask for a stream are answered by one.
     if (/** @type {{ stream?: unknown } | null | undefined} */ (options)?.stream === true) {
-      const start = (/** @type {number} */ key, /** @type {Input} */ input) => this.#native.stream(key, input);
+      const start = (/** @type {number} */ key, /** @type {Input} */ input) =>
+        this.#native.stream(key, input);
       return new TokenStream(start, () => parseRequest(read, options), { owner: this, site });
     }
     return this.#reply(read, options, site);
@@ -140,7 +142,11 @@ class Engine {
    */
   async #reply(read, options, site) {
     const { input, signal } = parseRequest(read, options);
-    const reply = await settled((key) => this.#native.reply(key, input), { site, owner: this, signal });
+    const reply = await settled((key) => this.#native.reply(key, input), {
+      site,
+      owner: this,
+      signal,
+    });
     return /** @type {Reply} */ (reply);
   }
 }

@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * The one error class, with the stack of the call that caused it: by the time the engine answers, that call is long
- * off the stack.
+ * The one error class, with the stack of the call that caused it: by the time the engine answers,
+ * that call is long off the stack.
  */
 
 /** @typedef {import("./native.cjs").ErrorInfo} ErrorInfo */
@@ -49,7 +49,10 @@ class CallSite {
  * @param {CallSite} [site]
  */
 function aborted(signal, site) {
-  const info = /** @type {const} */ ({ code: "cancelled", message: "the request was aborted by its signal" });
+  const info = /** @type {const} */ ({
+    code: "cancelled",
+    message: "the request was aborted by its signal",
+  });
   return new IndwellError(info, { cause: signal.reason, site });
 }
 
@@ -72,7 +75,8 @@ function invalid(field, value, limit, remedy) {
  * @param {unknown} value
  */
 function show(value) {
-  if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === "string")
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return "an array";

@@ -3,8 +3,8 @@
 /**
  * What a request is about, on its way in: a chat's messages, a completion's prompt, a model.
  *
- * Shapes are checked here, where they are still JavaScript's; what roles there are and that there is something to answer
- * is the runtime's to say.
+ * Shapes are checked here, where they are still JavaScript's; what roles there are and that there
+ * is something to answer is the runtime's to say.
  */
 const { fileURLToPath } = require("node:url");
 
@@ -18,9 +18,15 @@ const { wellFormed } = require("./text.cjs");
  * @returns {Message[]}
  */
 function parseMessages(messages) {
-  if (typeof messages === "string") return [{ role: "user", content: wellFormed("messages", messages) }];
+  if (typeof messages === "string")
+    return [{ role: "user", content: wellFormed("messages", messages) }];
   if (Array.isArray(messages)) return messages.map(parseMessage);
-  throw invalid("messages", messages, "text or an array of messages", 'give messages like { role: "user", content: "Hello" }');
+  throw invalid(
+    "messages",
+    messages,
+    "text or an array of messages",
+    'give messages like { role: "user", content: "Hello" }',
+  );
 }
 
 /**
@@ -30,11 +36,21 @@ function parseMessages(messages) {
 function parseMessage(message, index) {
   const field = `messages[${index}]`;
   if (typeof message !== "object" || message === null || Array.isArray(message)) {
-    throw invalid(field, message, "a message", 'give an object like { role: "user", content: "Hello" }');
+    throw invalid(
+      field,
+      message,
+      "a message",
+      'give an object like { role: "user", content: "Hello" }',
+    );
   }
   const { role, content, ...rest } = /** @type {Record<string, unknown>} */ (message);
   for (const key of Object.keys(rest)) {
-    throw invalid(`${field}.${key}`, rest[key], "left out", "a message has a role and content, nothing else");
+    throw invalid(
+      `${field}.${key}`,
+      rest[key],
+      "left out",
+      "a message has a role and content, nothing else",
+    );
   }
   return {
     role: /** @type {Message["role"]} */ (parseText(`${field}.role`, role)),
@@ -53,7 +69,12 @@ function parsePrompt(prompt) {
 function parseModel(model) {
   if (model instanceof URL) {
     if (model.protocol === "file:") return fileURLToPath(model);
-    throw invalid("model", model.href, "an alias, a path or a file: URL", "download the model first");
+    throw invalid(
+      "model",
+      model.href,
+      "an alias, a path or a file: URL",
+      "download the model first",
+    );
   }
   return parseText("model", model);
 }

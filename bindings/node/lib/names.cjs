@@ -1,12 +1,16 @@
 "use strict";
 
 /**
- * The one place that knows two spellings: camelCase as JavaScript's callers write, snake_case as the runtime does.
+ * The one place that knows two spellings: camelCase as JavaScript's callers write, snake_case as
+ * the runtime does.
  */
 const { IndwellError } = require("./error.cjs");
 const { wellFormed } = require("./text.cjs");
 
-/** The options of more than one word, so that the runtime's sentences can be put in the caller's spelling. */
+/**
+ * The options of more than one word, so that the runtime's sentences can be put in the caller's
+ * spelling.
+ */
 const NAMES = [
   "batchTokens",
   "contextTokens",

@@ -3,13 +3,16 @@
 /**
  * The native module, and how to wait for it.
  *
- * Each JavaScript thread has one native environment. Operations have keys; a handle's `take` says at once what has
- * happened, and where that is nothing yet, `rung` waits until the native side rings the key. The process stays alive
- * as long as something waits, and no longer.
+ * Each JavaScript thread has one native environment. Operations have keys; a handle's `take` says
+ * at once what has happened, and where that is nothing yet, `rung` waits until the native side
+ * rings the key. The process stays alive as long as something waits, and no longer.
  */
 const { join } = require("node:path");
 
-const file = join(process.env.INDWELL_NATIVE_DIR ?? join(__dirname, "..", "native"), "indwell_node.node");
+const file = join(
+  process.env.INDWELL_NATIVE_DIR ?? join(__dirname, "..", "native"),
+  "indwell_node.node",
+);
 
 /** @returns {NativeModule} */
 function load() {
@@ -17,7 +20,9 @@ function load() {
     return require(file);
   } catch (error) {
     const remedy = "build it with `cargo xtask stage`, or set INDWELL_NATIVE_DIR to its folder";
-    throw new Error(`indwell's native module cannot be loaded from ${file}: ${remedy}`, { cause: error });
+    throw new Error(`indwell's native module cannot be loaded from ${file}: ${remedy}`, {
+      cause: error,
+    });
   }
 }
 

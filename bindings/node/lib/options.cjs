@@ -3,8 +3,8 @@
 /**
  * Options on their way in: those that this binding answers to, and those that the runtime does.
  *
- * Only what cannot cross is refused here. Which names exist and which values are in range is the runtime's to say, in
- * every language alike.
+ * Only what cannot cross is refused here. Which names exist and which values are in range is the
+ * runtime's to say, in every language alike.
  */
 const { invalid } = require("./error.cjs");
 const { runtimeName } = require("./names.cjs");
@@ -17,7 +17,11 @@ const INTEGER_MAX = 2n ** 63n - 1n;
 /** @param {unknown} options of `Engine.load` */
 function parseLoadOptions(options) {
   const { signal, onProgress, ...rest } = parseObject(options);
-  return { signal: parseSignal(signal), onProgress: parseListener(onProgress), named: parseNamed(rest) };
+  return {
+    signal: parseSignal(signal),
+    onProgress: parseListener(onProgress),
+    named: parseNamed(rest),
+  };
 }
 
 /** @param {unknown} options of a request */
@@ -35,7 +39,8 @@ function parseRequestOptions(options) {
  */
 function parseObject(options) {
   if (options === undefined) return {};
-  if (typeof options === "object" && options !== null && !Array.isArray(options)) return { ...options };
+  if (typeof options === "object" && options !== null && !Array.isArray(options))
+    return { ...options };
   throw invalid("options", options, "an object", "give options by name, as in { maxTokens: 64 }");
 }
 
@@ -44,7 +49,10 @@ function parseObject(options) {
  * @returns {NamedValue[]}
  */
 function parseNamed(options) {
-  return Object.entries(options).map(([key, value]) => ({ name: runtimeName(key), value: parseValue(key, value) }));
+  return Object.entries(options).map(([key, value]) => ({
+    name: runtimeName(key),
+    value: parseValue(key, value),
+  }));
 }
 
 /**
@@ -77,7 +85,12 @@ function parseScalar(field, value) {
       return value;
     default:
       if (value === null) return null;
-      throw invalid(field, value, "a boolean, a number, text, or an array of these", "give one of these, or leave it out");
+      throw invalid(
+        field,
+        value,
+        "a boolean, a number, text, or an array of these",
+        "give one of these, or leave it out",
+      );
   }
 }
 
@@ -89,7 +102,11 @@ function parseSignal(signal) {
   if (signal === undefined || signal === null) return undefined;
   // Not `instanceof`: polyfills and other realms make signals too.
   const like = /** @type {Partial<AbortSignal>} */ (signal);
-  if (typeof like === "object" && typeof like.aborted === "boolean" && typeof like.addEventListener === "function") {
+  if (
+    typeof like === "object" &&
+    typeof like.aborted === "boolean" &&
+    typeof like.addEventListener === "function"
+  ) {
     return /** @type {AbortSignal} */ (signal);
   }
   throw invalid("signal", signal, "an AbortSignal", "give an AbortController's signal");

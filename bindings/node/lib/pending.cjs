@@ -6,6 +6,7 @@
 const { IndwellError, aborted } = require("./error.cjs");
 const { inCallersSpelling } = require("./names.cjs");
 const { newKey, ring, rung } = require("./native.cjs");
+const { onAbort } = require("./signal.cjs");
 
 /**
  * @typedef {import("./native.cjs").NativePending} NativePending
@@ -19,7 +20,8 @@ const { newKey, ring, rung } = require("./native.cjs");
  */
 
 /**
- * Starts an operation and waits for its outcome, without starting it if the signal is aborted already.
+ * Starts an operation and waits for its outcome, without starting it if the signal is aborted
+ * already.
  *
  * @param {(key: number) => NativePending} start
  * @param {Waiting} waiting
@@ -29,22 +31,23 @@ async function settled(start, { site, owner, signal, onProgress }) {
   if (signal?.aborted) throw aborted(signal, site);
   const key = newKey();
   const pending = start(key);
-  const onAbort = () => {
+  const abort = () => {
     pending.cancel();
     ring(key);
   };
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const stop = signal && onAbort(signal, abort);
   try {
     for (;;) {
       if (signal?.aborted) throw aborted(signal, site);
       const taken = pending.take();
       if (taken === null) await rung(key, owner);
       else if (taken.what === "progress") tell(onProgress, taken.value);
-      else if (taken.what === "failed") throw new IndwellError(inCallersSpelling(taken.value), { site });
+      else if (taken.what === "failed")
+        throw new IndwellError(inCallersSpelling(taken.value), { site });
       else return taken.value;
     }
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    stop?.();
   }
 }
 

@@ -1,15 +1,17 @@
 "use strict";
 
 /**
- * The stream of a request's events: an async iterator that takes events from the engine in batches and gives them out one
- * by one.
+ * The stream of a request's events: an async iterator that takes events from the engine in batches
+ * and gives them out one by one.
  *
- * It ends with exactly one of: the `finished` event, a rejection, or, for who stops reading, silence. Leaving it (`break`,
+ * It ends with exactly one of: the `finished` event, a rejection, or, for who stops reading,
+ * silence. Leaving it (`break`,
  * `return`, `throw`), cancelling it, aborting its signal and losing the last reference to it all cancel the request.
  */
 const { IndwellError, aborted } = require("./error.cjs");
 const { inCallersSpelling } = require("./names.cjs");
 const { newKey, ring, rung } = require("./native.cjs");
+const { onAbort } = require("./signal.cjs");
 
 /**
  * @typedef {import("../index.cjs").StreamEvent} StreamEvent
@@ -17,7 +19,7 @@ const { newKey, ring, rung } = require("./native.cjs");
  * @typedef {import("./native.cjs").Batch} Batch
  * @typedef {import("./native.cjs").Input} Input
  * @typedef {import("./native.cjs").NativeStream} NativeStream
- * @typedef {{ signal: AbortSignal, onAbort: () => void }} Listening
+ * @typedef {{ signal: AbortSignal, stop: () => void }} Listening
  */
 
 /** @type {Batch} */
@@ -27,7 +29,7 @@ const NO_LOGPROBS = [];
 Object.freeze(NO_LOGPROBS);
 
 /** Streams that are collected unread leave their signal. */
-const collected = new FinalizationRegistry((/** @type {Listening} */ listening) => unlisten(listening));
+const collected = new FinalizationRegistry((/** @type {() => void} */ stop) => stop());
 
 /** @implements {Contract} */
 class TokenStream {
@@ -65,8 +67,8 @@ class TokenStream {
   }
 
   /**
-   * Cancels the request. What was read from the engine before is still given out, then reading rejects with `cancelled`,
-   * unless the request had finished.
+   * Cancels the request. What was read from the engine before is still given out, then reading
+   * rejects with `cancelled`, unless the request had finished.
    */
   cancel() {
     this.#native?.cancel();
@@ -127,14 +129,20 @@ class TokenStream {
     const { texts, logprobs, finished, failed } = this.#batch;
     if (this.#given < texts.length) {
       const index = this.#given++;
-      const value = /** @type {const} */ ({ type: "text", text: texts[index], logprobs: logprobs?.[index] ?? NO_LOGPROBS });
+      const value = /** @type {const} */ ({
+        type: "text",
+        text: texts[index],
+        logprobs: logprobs?.[index] ?? NO_LOGPROBS,
+      });
       return Promise.resolve({ value, done: false });
     }
     if (finished !== undefined) {
       this.#end();
       return Promise.resolve({ value: { type: "finished", ...finished }, done: false });
     }
-    const failure = failed ? new IndwellError(inCallersSpelling(failed), { site: this.#site }) : this.#failure;
+    const failure = failed
+      ? new IndwellError(inCallersSpelling(failed), { site: this.#site })
+      : this.#failure;
     this.#end();
     if (failure !== undefined) return Promise.reject(failure);
     return Promise.resolve({ value: undefined, done: true });
@@ -143,9 +151,9 @@ class TokenStream {
   /** @param {AbortSignal} signal */
   #listen(signal) {
     // Weakly: a signal that lives long must not keep streams that nobody reads.
-    this.#listening = { signal, onAbort: TokenStream.#aborter(new WeakRef(this)) };
-    signal.addEventListener("abort", this.#listening.onAbort, { once: true });
-    collected.register(this, this.#listening, this);
+    const stop = onAbort(signal, TokenStream.#aborter(new WeakRef(this)));
+    this.#listening = { signal, stop };
+    collected.register(this, stop, this);
   }
 
   /** @param {WeakRef<TokenStream>} stream */
@@ -177,16 +185,11 @@ class TokenStream {
     this.#given = 0;
     this.#failure = undefined;
     if (this.#listening !== undefined) {
-      unlisten(this.#listening);
+      this.#listening.stop();
       collected.unregister(this);
       this.#listening = undefined;
     }
   }
-}
-
-/** @param {Listening} listening */
-function unlisten({ signal, onAbort }) {
-  signal.removeEventListener("abort", onAbort);
 }
 
 module.exports = { TokenStream };

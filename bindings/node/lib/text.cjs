@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * Text that can cross: JavaScript's strings may hold half of a surrogate pair, which no UTF-8 can say, and which would
- * otherwise be replaced in silence.
+ * Text that can cross: JavaScript's strings may hold half of a surrogate pair, which no UTF-8 can
+ * say, and which would otherwise be replaced in silence.
  */
 const { invalid } = require("./error.cjs");
 
@@ -19,7 +19,12 @@ const isWellFormed =
  */
 function wellFormed(field, text) {
   if (isWellFormed(text)) return text;
-  throw invalid(field, text, "valid Unicode, without a surrogate that stands alone", "cut text between characters only");
+  throw invalid(
+    field,
+    text,
+    "valid Unicode, without a surrogate that stands alone",
+    "cut text between characters only",
+  );
 }
 
 module.exports = { wellFormed };

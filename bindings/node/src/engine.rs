@@ -1,7 +1,7 @@
 //! The handle of an engine.
 //!
-//! Nothing here blocks: closing, which waits for the step that runs, happens on a thread of its own, and so does the
-//! closing of an engine that JavaScript has dropped.
+//! Nothing here blocks: closing, which waits for the step that runs, happens on a thread of its
+//! own, and so does the closing of an engine that JavaScript has dropped.
 
 use std::sync::Arc;
 
@@ -88,7 +88,8 @@ impl Engine {
         let promise = Promise::new(self.bell(key));
         match Request::new(self.engine(), input) {
             Ok(request) => {
-                let fold = Fold::start(request, Arc::clone(&self.shared.executor), Arc::clone(&promise));
+                let fold =
+                    Fold::start(request, Arc::clone(&self.shared.executor), Arc::clone(&promise));
                 Pending::cancellable(promise, move || fold.queue())
             }
             Err(error) => {

@@ -1,15 +1,18 @@
-//! One JavaScript environment, the main thread's or a worker's: its mailbox, its threads, its engines.
+//! One JavaScript environment, the main thread's or a worker's: its mailbox, its threads, its
+//! engines.
 //!
-//! When the environment ends, with streams open or not, [`Environment::end`] runs on its thread: from JavaScript's `exit`
-//! event, because `process.exit` runs no cleanup hooks, or from the cleanup hook, because a terminated worker has no `exit`
-//! event. In this order:
+//! When the environment ends, with streams open or not, [`Environment::end`] runs on its thread:
+//! from JavaScript's `exit` event, because `process.exit` runs no cleanup hooks, or from the
+//! cleanup hook, because a terminated worker has no `exit` event. In this order:
 //!
 //! 1. the mailbox closes: nothing calls into an event loop that is going away;
-//! 2. threads that load or close are waited for (one that still fetches a model is left alone: it touches no engine);
+//! 2. threads that load or close are waited for (one that still fetches a model is left alone: it
+//!    touches no engine);
 //! 3. every engine closes, which ends its requests;
 //! 4. the executor ends.
 //!
-//! After it no thread of this environment runs llama.cpp, whose static data the process is about to destroy.
+//! After it no thread of this environment runs llama.cpp, whose static data the process is about to
+//! destroy.
 
 use std::{
     sync::{
@@ -48,10 +51,17 @@ struct Blocking {
 }
 
 impl Shared {
-    /// Runs what may block, and is waited for when the environment ends unless `detached` says otherwise by then.
+    /// Runs what may block, and is waited for when the environment ends unless `detached` says
+    /// otherwise by then.
     ///
-    /// Where no thread can be had it runs here: a pause is better than a promise that never settles.
-    pub(crate) fn spawn(&self, name: &str, detached: Arc<AtomicBool>, work: impl FnOnce() + Send + 'static) {
+    /// Where no thread can be had it runs here: a pause is better than a promise that never
+    /// settles.
+    pub(crate) fn spawn(
+        &self,
+        name: &str,
+        detached: Arc<AtomicBool>,
+        work: impl FnOnce() + Send + 'static,
+    ) {
         let here = Arc::new(Mutex::new(Some(work)));
         let there = Arc::clone(&here);
         match Builder::new().name(name.into()).spawn(move || run_once(&there)) {
@@ -120,7 +130,8 @@ impl Environment {
         indwell::VERSION
     }
 
-    /// Ends what runs here. Blocks until it has ended, a step of each engine at most. A second end does nothing.
+    /// Ends what runs here. Blocks until it has ended, a step of each engine at most. A second end
+    /// does nothing.
     #[napi(catch_unwind)]
     pub fn end(&self) {
         self.shared.end();
@@ -155,7 +166,8 @@ impl Environment {
             .map(NamedValue::into_option)
             .fold(builder, |builder, (name, value)| builder.option(&name, value));
         let (shared, loading) = (Arc::clone(&self.shared), Arc::clone(&promise));
-        self.shared.spawn("indwell-load", detached, move || loading.settle_with(|| load(builder, shared)));
+        self.shared
+            .spawn("indwell-load", detached, move || loading.settle_with(|| load(builder, shared)));
         Pending::new(promise)
     }
 

@@ -1,8 +1,8 @@
-//! The thread that does for requests what could block: templates, tokenization and admission happen where a request is
-//! first polled, and must not happen on the event loop.
+//! The thread that does for requests what could block: templates, tokenization and admission happen
+//! where a request is first polled, and must not happen on the event loop.
 //!
-//! Any thread may [`Executor::submit`]. Jobs run one after another, each at most until it waits for the engine. After
-//! [`Executor::stop`] no job runs and none will.
+//! Any thread may [`Executor::submit`]. Jobs run one after another, each at most until it waits for
+//! the engine. After [`Executor::stop`] no job runs and none will.
 
 use std::{
     io,
@@ -35,7 +35,8 @@ impl Executor {
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Queues a job. Not bounded here: each request has at most one job, and the engine bounds requests.
+    /// Queues a job. Not bounded here: each request has at most one job, and the engine bounds
+    /// requests.
     pub(crate) fn submit(&self, job: Arc<dyn Job>) {
         if let Some(queue) = &*self.queue.lock() {
             // Fails only after `stop`.

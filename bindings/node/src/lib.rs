@@ -1,7 +1,8 @@
 //! The private native module under the Node package `indwell`.
 //!
-//! JavaScript starts an operation and gets a handle at once; the handle's `take` never blocks. When there is something
-//! to take, the operation's key is posted to the JavaScript thread, which resumes whoever waits for that key.
+//! JavaScript starts an operation and gets a handle at once; the handle's `take` never blocks. When
+//! there is something to take, the operation's key is posted to the JavaScript thread, which
+//! resumes whoever waits for that key.
 //!
 //! ```text
 //! JavaScript thread        executor thread            engine's worker

@@ -1,10 +1,11 @@
 //! How other threads wake the JavaScript thread: keys of operations that have something to take.
 //!
-//! Any thread may [`Mailbox::ring`]; it never blocks and, however many keys wait, asks the event loop for one call.
-//! [`Mailbox::connect`], `hold`, `release` and `close` belong to the JavaScript thread. What is rung after `close` is
-//! dropped: nobody is left to hear it.
+//! Any thread may [`Mailbox::ring`]; it never blocks and, however many keys wait, asks the event
+//! loop for one call. [`Mailbox::connect`], `hold`, `release` and `close` belong to the JavaScript
+//! thread. What is rung after `close` is dropped: nobody is left to hear it.
 //!
-//! Bounded: a [`Bell`] has at most one key in the mailbox, so it holds no more keys than there are live operations.
+//! Bounded: a [`Bell`] has at most one key in the mailbox, so it holds no more keys than there are
+//! live operations.
 
 use std::{
     mem,
@@ -25,7 +26,8 @@ use parking_lot::Mutex;
 /// The arguments of the JavaScript callback: the keys to look at.
 pub(crate) type Keys = FnArgs<(Vec<u32>,)>;
 
-// Called without an error argument, weak (an idle engine keeps no process alive), unbounded (see `scheduled`).
+// Called without an error argument, weak (an idle engine keeps no process alive), unbounded (see
+// `scheduled`).
 type LoopCall = ThreadsafeFunction<(), UnknownReturnValue, Keys, Status, false, true, 0>;
 
 #[derive(Default)]
@@ -44,7 +46,10 @@ struct State {
 
 impl Mailbox {
     /// Makes `callback` the function that hears of keys.
-    pub(crate) fn connect(self: &Arc<Self>, callback: &Function<'_, Keys, UnknownReturnValue>) -> napi::Result<()> {
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        callback: &Function<'_, Keys, UnknownReturnValue>,
+    ) -> napi::Result<()> {
         let mailbox = Arc::clone(self);
         let call = callback
             .build_threadsafe_function::<()>()
@@ -72,13 +77,19 @@ impl Mailbox {
     }
 
     /// Keeps the process alive until [`Mailbox::release`].
-    #[expect(deprecated, reason = "napi's replacement only releases for good; an operation comes and goes")]
+    #[expect(
+        deprecated,
+        reason = "napi's replacement only releases for good; an operation comes and goes"
+    )]
     pub(crate) fn hold(&self, env: &Env) -> napi::Result<()> {
         self.state.lock().call.as_mut().map_or(Ok(()), |call| call.refer(env))
     }
 
     /// Lets the process end.
-    #[expect(deprecated, reason = "napi's replacement only releases for good; an operation comes and goes")]
+    #[expect(
+        deprecated,
+        reason = "napi's replacement only releases for good; an operation comes and goes"
+    )]
     pub(crate) fn release(&self, env: &Env) -> napi::Result<()> {
         self.state.lock().call.as_mut().map_or(Ok(()), |call| call.unref(env))
     }
@@ -103,7 +114,8 @@ impl Bell {
         Arc::new(Self { mailbox, key, rung: AtomicBool::new(false) })
     }
 
-    /// To be called before looking for what a ring announces, so that a ring after the look is heard.
+    /// To be called before looking for what a ring announces, so that a ring after the look is
+    /// heard.
     pub(crate) fn arm(&self) {
         self.rung.store(false, Ordering::SeqCst);
     }

@@ -1,5 +1,5 @@
-//! Plain objects on their way out to JavaScript. Field names become camelCase; counts become JavaScript numbers, exact up
-//! to 2^53.
+//! Plain objects on their way out to JavaScript. Field names become camelCase; counts become
+//! JavaScript numbers, exact up to 2^53.
 
 use indwell::{
     Device, EngineStats, Error, Finished, ModelInfo, Progress, Reply, Timings, TokenLogprob, Usage,
@@ -21,10 +21,15 @@ pub struct ErrorObject {
 
 impl ErrorObject {
     pub(crate) fn cancelled() -> Self {
-        Self { code: "cancelled".into(), message: "the request was cancelled".into(), ..Self::default() }
+        Self {
+            code: "cancelled".into(),
+            message: "the request was cancelled".into(),
+            ..Self::default()
+        }
     }
 
-    /// A thread of the engine's caller panicked, which is a bug of ours: the caller hears instead of waiting for ever.
+    /// A thread of the engine's caller panicked, which is a bug of ours: the caller hears instead
+    /// of waiting for ever.
     pub(crate) fn panicked() -> Self {
         Self::internal("a request or a load panicked; please report it")
     }
@@ -137,7 +142,10 @@ pub struct LogprobObject {
 }
 
 pub(crate) fn logprobs(logprobs: &[TokenLogprob]) -> Vec<LogprobObject> {
-    logprobs.iter().map(|of| LogprobObject { token: of.token, logprob: of.logprob.into() }).collect()
+    logprobs
+        .iter()
+        .map(|of| LogprobObject { token: of.token, logprob: of.logprob.into() })
+        .collect()
 }
 
 #[napi(object, object_from_js = false)]

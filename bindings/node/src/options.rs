@@ -39,7 +39,11 @@ fn option_value(scalar: Scalar) -> OptionValue {
 fn number_value(number: f64) -> OptionValue {
     let integer = number as i64;
     // Saturates at both ends: 2^63 itself would come back equal, yet is no i64.
-    if integer as f64 == number && integer != i64::MAX { OptionValue::Int(integer) } else { OptionValue::Float(number) }
+    if integer as f64 == number && integer != i64::MAX {
+        OptionValue::Int(integer)
+    } else {
+        OptionValue::Float(number)
+    }
 }
 
 /// What a request is about.
@@ -59,5 +63,8 @@ pub struct InputMessage {
 }
 
 pub(crate) fn messages(messages: Vec<InputMessage>) -> indwell::Result<Vec<Message>> {
-    messages.into_iter().map(|InputMessage { role, content }| Ok(Message { role: role.parse()?, content })).collect()
+    messages
+        .into_iter()
+        .map(|InputMessage { role, content }| Ok(Message { role: role.parse()?, content }))
+        .collect()
 }

@@ -88,7 +88,10 @@ impl Pending {
     }
 
     /// `on_cancel` must not block.
-    pub(crate) fn cancellable(promise: Arc<Promise>, on_cancel: impl Fn() + Send + 'static) -> Self {
+    pub(crate) fn cancellable(
+        promise: Arc<Promise>,
+        on_cancel: impl Fn() + Send + 'static,
+    ) -> Self {
         Self { promise, on_cancel: Some(Box::new(on_cancel)) }
     }
 }

@@ -1,7 +1,8 @@
 //! Requests on the executor: a reply that is folded there, a stream that is opened there.
 //!
-//! A reply is polled by the executor alone, so a busy event loop delays no reply, and cancelling asks the executor to
-//! drop it. A stream is only opened by the executor: from then on the JavaScript thread polls it.
+//! A reply is polled by the executor alone, so a busy event loop delays no reply, and cancelling
+//! asks the executor to drop it. A stream is only opened by the executor: from then on the
+//! JavaScript thread polls it.
 
 use std::{
     future::{Future, IntoFuture},
@@ -39,11 +40,15 @@ impl Request {
         Ok(match (input.messages, input.prompt) {
             (Some(messages), _) => {
                 let request = engine.chat(options::messages(messages)?);
-                Self::Chat(named.fold(request, |request, (name, value)| request.option(&name, value)))
+                Self::Chat(
+                    named.fold(request, |request, (name, value)| request.option(&name, value)),
+                )
             }
             (None, prompt) => {
                 let request = engine.complete(prompt.unwrap_or_default());
-                Self::Completion(named.fold(request, |request, (name, value)| request.option(&name, value)))
+                Self::Completion(
+                    named.fold(request, |request, (name, value)| request.option(&name, value)),
+                )
             }
         })
     }
@@ -73,7 +78,11 @@ pub(crate) struct Fold {
 }
 
 impl Fold {
-    pub(crate) fn start(request: Request, executor: Arc<Executor>, promise: Arc<Promise>) -> Arc<Self> {
+    pub(crate) fn start(
+        request: Request,
+        executor: Arc<Executor>,
+        promise: Arc<Promise>,
+    ) -> Arc<Self> {
         let folding = Mutex::new(Some(request.fold()));
         let fold = Arc::new(Self { folding, queued: AtomicBool::new(false), executor, promise });
         fold.queue();
@@ -98,7 +107,9 @@ impl Job for Fold {
         }
         let Some(folding) = slot.as_mut() else { return };
         let waker = Waker::from(Arc::clone(&self));
-        let polled = catch_unwind(AssertUnwindSafe(|| folding.as_mut().poll(&mut Context::from_waker(&waker))));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            folding.as_mut().poll(&mut Context::from_waker(&waker))
+        }));
         let outcome = match polled {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(Ok(reply))) => Outcome::Reply(reply.into()),

@@ -1,6 +1,6 @@
 /**
- * Bad input: each a typed error that names the value, the limit and the remedy, in the caller's spelling, with the engine
- * serving on.
+ * Bad input: each a typed error that names the value, the limit and the remedy, in the caller's
+ * spelling, with the engine serving on.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
@@ -62,19 +62,29 @@ describe("a model that cannot be loaded", () => {
 
   it("is an unknown alias", async () => {
     const error = await refusedModel("smollm3-1t");
-    assert.match(`${error.message} ${error.remedy}`, /smollm2-135m/, "the remedy lists what there is");
+    assert.match(
+      `${error.message} ${error.remedy}`,
+      /smollm2-135m/,
+      "the remedy lists what there is",
+    );
   });
 
   it("is no text, or text that is no UTF-8", async () => {
     await refused(Engine.load(), { code: "invalid_request", field: "model", value: "undefined" });
     await refused(Engine.load(7), { code: "invalid_request", field: "model", value: "7" });
     await refused(Engine.load("model-\ud800.gguf"), { code: "invalid_request", field: "model" });
-    await refused(Engine.load(new URL("https://example.com/a.gguf")), { code: "invalid_request", field: "model" });
+    await refused(Engine.load(new URL("https://example.com/a.gguf")), {
+      code: "invalid_request",
+      field: "model",
+    });
     await assert.rejects(Engine.load("model\0.gguf"), IndwellError);
   });
 
   it("has options that are unknown or out of range", async () => {
-    const unknown = await refused(Engine.load(MODEL, { contextToken: 512 }), { code: "invalid_request", field: "contextToken" });
+    const unknown = await refused(Engine.load(MODEL, { contextToken: 512 }), {
+      code: "invalid_request",
+      field: "contextToken",
+    });
     assert.match(unknown.remedy, /contextTokens/);
     for (const [name, value, shown] of [
       ["contextTokens", 0, "0"],
@@ -84,9 +94,16 @@ describe("a model that cannot be loaded", () => {
       ["flashAttention", 1, "1"],
       ["threads", Infinity, "inf"],
     ]) {
-      await refused(Engine.load(MODEL, { [name]: value }), { code: "invalid_request", field: name, value: shown });
+      await refused(Engine.load(MODEL, { [name]: value }), {
+        code: "invalid_request",
+        field: name,
+        value: shown,
+      });
     }
-    await refused(Engine.load(MODEL, { onProgress: "loud" }), { code: "invalid_request", field: "onProgress" });
+    await refused(Engine.load(MODEL, { onProgress: "loud" }), {
+      code: "invalid_request",
+      field: "onProgress",
+    });
     await refused(Engine.load(MODEL, null), { code: "invalid_request", field: "options" });
   });
 });
@@ -95,7 +112,11 @@ describe("a request that cannot be served", () => {
   /** @type {import("indwell").Engine} */
   let engine;
   before(async () => {
-    engine = await Engine.load(MODEL, { contextTokens: 1024, sequencesMax: 2, queueRequestsMax: 2 });
+    engine = await Engine.load(MODEL, {
+      contextTokens: 1024,
+      sequencesMax: 2,
+      queueRequestsMax: 2,
+    });
   });
   after(() => engine.close());
 
@@ -110,8 +131,16 @@ describe("a request that cannot be served", () => {
   }
 
   it("asks for no tokens", async () => {
-    for (const [value, shown] of [[0, "0"], [-1, "-1"], [-(2 ** 40), String(-(2 ** 40))], [0n, "0"]]) {
-      await refusedRequest({ maxTokens: value }, { code: "invalid_request", field: "maxTokens", value: shown });
+    for (const [value, shown] of [
+      [0, "0"],
+      [-1, "-1"],
+      [-(2 ** 40), String(-(2 ** 40))],
+      [0n, "0"],
+    ]) {
+      await refusedRequest(
+        { maxTokens: value },
+        { code: "invalid_request", field: "maxTokens", value: shown },
+      );
     }
   });
 
@@ -129,7 +158,10 @@ describe("a request that cannot be served", () => {
       ["timeoutMs", 0, "0"],
       ["timeoutMs", -1, "-1"],
     ]) {
-      await refusedRequest({ [name]: value }, { code: "invalid_request", field: name, value: shown });
+      await refusedRequest(
+        { [name]: value },
+        { code: "invalid_request", field: name, value: shown },
+      );
     }
   });
 
@@ -142,7 +174,10 @@ describe("a request that cannot be served", () => {
       ["logprobs", 1, "1"],
       ["stop", 5, "5"],
     ]) {
-      await refusedRequest({ [name]: value }, { code: "invalid_request", field: name, value: shown });
+      await refusedRequest(
+        { [name]: value },
+        { code: "invalid_request", field: name, value: shown },
+      );
     }
     for (const [name, value, field, shown] of [
       ["temperature", { degrees: 1 }, "temperature", "an object"],
@@ -158,28 +193,50 @@ describe("a request that cannot be served", () => {
   });
 
   it("has an unknown option", async () => {
-    const near = await refusedRequest({ temprature: 1 }, { code: "invalid_request", field: "temprature", value: "1" });
+    const near = await refusedRequest(
+      { temprature: 1 },
+      { code: "invalid_request", field: "temprature", value: "1" },
+    );
     assert.match(near.remedy, /temperature/);
-    const camel = await refusedRequest({ maxToken: 5 }, { code: "invalid_request", field: "maxToken" });
+    const camel = await refusedRequest(
+      { maxToken: 5 },
+      { code: "invalid_request", field: "maxToken" },
+    );
     assert.match(camel.remedy, /maxTokens/);
     // Every name that the runtime lists is in the caller's spelling: lib/names.cjs knows them all.
     assert.match(camel.limit, /maxTokens.*timeoutMs.*parseSpecial/);
-    await assert.rejects(engine.chat("Hello", { max_tokens: 5 }), { code: "invalid_request", field: "max_tokens", remedy: "write maxTokens" });
+    await assert.rejects(engine.chat("Hello", { max_tokens: 5 }), {
+      code: "invalid_request",
+      field: "max_tokens",
+      remedy: "write maxTokens",
+    });
   });
 
   it("has a stop string that is empty, or too many", async () => {
     await refusedRequest({ stop: "" }, { code: "invalid_request", field: "stop", value: '""' });
     await refusedRequest({ stop: ["ok", ""] }, { code: "invalid_request", field: "stop" });
-    await refusedRequest({ stop: Array.from({ length: 65 }, (_, index) => `${index}`) }, { code: "invalid_request", field: "stop" });
+    await refusedRequest(
+      { stop: Array.from({ length: 65 }, (_, index) => `${index}`) },
+      { code: "invalid_request", field: "stop" },
+    );
   });
 
   it("has text that is no UTF-8", async () => {
     const lone = "half a pair: \ud83d";
     await refused(engine.chat(lone), { code: "invalid_request", field: "messages" });
-    await refused(engine.chat(lone, { stream: true }).next(), { code: "invalid_request", field: "messages" });
-    await refused(engine.chat([{ role: "user", content: lone }]), { code: "invalid_request", field: "messages[0].content" });
+    await refused(engine.chat(lone, { stream: true }).next(), {
+      code: "invalid_request",
+      field: "messages",
+    });
+    await refused(engine.chat([{ role: "user", content: lone }]), {
+      code: "invalid_request",
+      field: "messages[0].content",
+    });
     await refused(engine.complete(lone), { code: "invalid_request", field: "prompt" });
-    await refused(engine.complete("Hello", { stop: ["\udc00"] }), { code: "invalid_request", field: "stop[0]" });
+    await refused(engine.complete("Hello", { stop: ["\udc00"] }), {
+      code: "invalid_request",
+      field: "stop[0]",
+    });
     assert.ok(await engine.complete("A whole pair: \ud83e\udd99", { maxTokens: 1 }));
   });
 
@@ -187,32 +244,76 @@ describe("a request that cannot be served", () => {
     await refused(engine.chat([]), { code: "invalid_request" });
     await refused(engine.chat([], { stream: true }).next(), { code: "invalid_request" });
     await refused(engine.complete(""), { code: "invalid_request", field: "prompt" });
-    await refused(engine.complete("", { stream: true }).next(), { code: "invalid_request", field: "prompt" });
+    await refused(engine.complete("", { stream: true }).next(), {
+      code: "invalid_request",
+      field: "prompt",
+    });
   });
 
   it("has messages that are none", async () => {
-    await refused(engine.chat(), { code: "invalid_request", field: "messages", value: "undefined" });
-    await refused(engine.chat({ role: "user", content: "x" }), { code: "invalid_request", field: "messages" });
-    await refused(engine.chat(["x"]), { code: "invalid_request", field: "messages[0]", value: '"x"' });
-    await refused(engine.chat([{ role: "user" }]), { code: "invalid_request", field: "messages[0].content", value: "undefined" });
-    await refused(engine.chat([{ role: "user", content: "x", name: "y" }]), { code: "invalid_request", field: "messages[0].name" });
-    await refused(engine.chat([{ role: "user", content: "x" }, { role: "tool", content: "x" }]), { code: "invalid_request", field: "role", value: '"tool"' });
-    await refused(engine.complete(["x"]), { code: "invalid_request", field: "prompt", value: "an array" });
-    await refused(engine.chat("x", "fast"), { code: "invalid_request", field: "options", value: '"fast"' });
-    await refused(engine.chat("x", { stream: "yes" }), { code: "invalid_request", field: "stream", value: '"yes"' });
+    await refused(engine.chat(), {
+      code: "invalid_request",
+      field: "messages",
+      value: "undefined",
+    });
+    await refused(engine.chat({ role: "user", content: "x" }), {
+      code: "invalid_request",
+      field: "messages",
+    });
+    await refused(engine.chat(["x"]), {
+      code: "invalid_request",
+      field: "messages[0]",
+      value: '"x"',
+    });
+    await refused(engine.chat([{ role: "user" }]), {
+      code: "invalid_request",
+      field: "messages[0].content",
+      value: "undefined",
+    });
+    await refused(engine.chat([{ role: "user", content: "x", name: "y" }]), {
+      code: "invalid_request",
+      field: "messages[0].name",
+    });
+    await refused(
+      engine.chat([
+        { role: "user", content: "x" },
+        { role: "tool", content: "x" },
+      ]),
+      { code: "invalid_request", field: "role", value: '"tool"' },
+    );
+    await refused(engine.complete(["x"]), {
+      code: "invalid_request",
+      field: "prompt",
+      value: "an array",
+    });
+    await refused(engine.chat("x", "fast"), {
+      code: "invalid_request",
+      field: "options",
+      value: '"fast"',
+    });
+    await refused(engine.chat("x", { stream: "yes" }), {
+      code: "invalid_request",
+      field: "stream",
+      value: '"yes"',
+    });
   });
 
   it("is longer than the context", async () => {
     const long = "word ".repeat(3000);
     const error = await refused(engine.complete(long), { code: "context_overflow" });
-    assert.match(error.limit, /1024/);
+    assert.match(error.limit, /1023/);
     await refused(engine.chat(long, { stream: true }).next(), { code: "context_overflow" });
   });
 
   it("comes when the queue is full", async () => {
     const controller = new AbortController();
     const options = { maxTokens: 500, temperature: 1, seed: 1, signal: controller.signal };
-    const outcomes = Array.from({ length: 12 }, () => engine.complete("Once", options).then(() => "done", (error) => error));
+    const outcomes = Array.from({ length: 12 }, () =>
+      engine.complete("Once", options).then(
+        () => "done",
+        (error) => error,
+      ),
+    );
     const overloaded = await Promise.race(outcomes);
     assert.equal(overloaded.code, "overloaded");
     assert.ok(overloaded.retryAfterMs > 0);
@@ -235,7 +336,11 @@ describe("a request that cannot be served", () => {
     function streamer() {
       return engine.chat("Hello", { maxTokens: 0, stream: true });
     }
-    await assert.rejects(streamer().next(), ({ stack }) => /streamer.*bad-input\.test\.js/.test(stack));
-    await assert.rejects(Engine.load("no-such-model"), ({ stack }) => /bad-input\.test\.js/.test(stack.split("\n")[1]));
+    await assert.rejects(streamer().next(), ({ stack }) =>
+      /streamer.*bad-input\.test\.js/.test(stack),
+    );
+    await assert.rejects(Engine.load("no-such-model"), ({ stack }) =>
+      /bad-input\.test\.js/.test(stack.split("\n")[1]),
+    );
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Cancelling, in every way that JavaScript has: the request ends, its sequence is free within one step, and the engine
- * goes on.
+ * Cancelling, in every way that JavaScript has: the request ends, its sequence is free within one
+ * step, and the engine goes on.
  */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
@@ -66,7 +66,9 @@ describe("cancelling", () => {
       await rejected;
       assert.ok(steps <= 1, `${steps} steps`);
       assert.equal(getEventListeners(signal, "abort").length, 0);
-      console.log(`# abort while decoding (${stream ? "stream" : "reply"}): free after ${steps} steps`);
+      console.log(
+        `# abort while decoding (${stream ? "stream" : "reply"}): free after ${steps} steps`,
+      );
     }
   });
 
@@ -86,7 +88,9 @@ describe("cancelling", () => {
       assert.ok(stats.promptTokens - promptTokens < 1000, "the prompt was not computed to its end");
       assert.equal(stats.completionTokens, completionTokens);
       assert.ok(steps <= 1, `${steps} steps`);
-      console.log(`# abort while prefilling (${stream ? "stream" : "reply"}): free after ${steps} steps`);
+      console.log(
+        `# abort while prefilling (${stream ? "stream" : "reply"}): free after ${steps} steps`,
+      );
     }
   });
 
@@ -121,7 +125,11 @@ describe("cancelling", () => {
     for (const [how, left] of Object.entries(leave)) {
       const { requestsCancelled } = engine.stats();
       const controller = new AbortController();
-      const stream = engine.complete("Once upon a time", { ...LONG, stream: true, signal: controller.signal });
+      const stream = engine.complete("Once upon a time", {
+        ...LONG,
+        stream: true,
+        signal: controller.signal,
+      });
       await left(stream);
       assert.deepEqual(await stream.next(), { value: undefined, done: true }, how);
       assert.equal(getEventListeners(controller.signal, "abort").length, 0, how);
@@ -145,7 +153,29 @@ describe("cancelling", () => {
     const stream = engine.complete(prompt, { ...LONG, stream: true });
     const waiting = [stream.next(), stream.next()];
     await stream.return();
-    for (const result of await Promise.all(waiting)) assert.deepEqual(result, { value: undefined, done: true });
+    for (const result of await Promise.all(waiting))
+      assert.deepEqual(result, { value: undefined, done: true });
+    await until(() => idle(engine));
+  });
+
+  it("aborts many requests by one signal, to which it listens once", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const requests = Array.from({ length: 12 }, (_, index) => {
+      const request = engine.complete("Once upon a time", {
+        ...LONG,
+        signal,
+        stream: index % 2 === 0,
+      });
+      return index % 2 === 0 ? collected(request) : request;
+    });
+    const rejected = requests.map((request) =>
+      assert.rejects(request, (error) => assertAborted(error, signal.reason)),
+    );
+    assert.equal(getEventListeners(signal, "abort").length, 1);
+    controller.abort();
+    await Promise.all(rejected);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
     await until(() => idle(engine));
   });
 
@@ -162,13 +192,20 @@ describe("cancelling", () => {
   });
 
   it("ends a request at its deadline", async () => {
-    await assert.rejects(engine.complete("Once", { ...LONG, timeoutMs: 100 }), { code: "deadline_exceeded" });
-    await assert.rejects(collected(engine.complete("Once", { ...LONG, timeoutMs: 100, stream: true })), { code: "deadline_exceeded" });
+    await assert.rejects(engine.complete("Once", { ...LONG, timeoutMs: 100 }), {
+      code: "deadline_exceeded",
+    });
+    await assert.rejects(
+      collected(engine.complete("Once", { ...LONG, timeoutMs: 100, stream: true })),
+      { code: "deadline_exceeded" },
+    );
     await until(() => idle(engine));
   });
 
   it("gives up loading", async () => {
-    await assert.rejects(Engine.load(MODEL, { signal: AbortSignal.abort() }), { name: "AbortError" });
+    await assert.rejects(Engine.load(MODEL, { signal: AbortSignal.abort() }), {
+      name: "AbortError",
+    });
     const controller = new AbortController();
     const load = Engine.load(MODEL, { signal: controller.signal });
     controller.abort("changed my mind");

@@ -35,7 +35,13 @@ describe("asking", () => {
     const [text, messages, system] = await Promise.all([
       engine.chat("Name a colour.", { maxTokens: 8 }),
       engine.chat([{ role: "user", content: "Name a colour." }], { maxTokens: 8 }),
-      engine.chat([{ role: "system", content: "Answer in French." }, { role: "user", content: "Name a colour." }], { maxTokens: 8 }),
+      engine.chat(
+        [
+          { role: "system", content: "Answer in French." },
+          { role: "user", content: "Name a colour." },
+        ],
+        { maxTokens: 8 },
+      ),
     ]);
     assert.equal(text.usage.promptTokens, messages.usage.promptTokens);
     assert.notEqual(system.usage.promptTokens, messages.usage.promptTokens);
@@ -53,7 +59,10 @@ describe("asking", () => {
     assert.equal(last.reason, whole.finishReason);
     assert.deepEqual(last.usage, whole.usage);
     const logprobs = events.flatMap((event) => event.logprobs ?? []);
-    assert.deepEqual(logprobs.map(({ token }) => token), whole.logprobs.map(({ token }) => token));
+    assert.deepEqual(
+      logprobs.map(({ token }) => token),
+      whole.logprobs.map(({ token }) => token),
+    );
     assert.ok(logprobs.every(({ logprob }) => logprob <= 0));
     assert.deepEqual(await stream.next(), { value: undefined, done: true });
   });
@@ -78,7 +87,13 @@ describe("asking", () => {
     const prompt = "Once upon a time";
     const [first, second, big] = await Promise.all([
       engine.complete(prompt, sampled),
-      engine.complete(prompt, { ...sampled, topK: 20n, seed: 7n, stop: null, timeoutMs: undefined }),
+      engine.complete(prompt, {
+        ...sampled,
+        topK: 20n,
+        seed: 7n,
+        stop: null,
+        timeoutMs: undefined,
+      }),
       engine.complete(prompt, { ...sampled, stop: ["\n\n"], timeoutMs: 60_000.5, logprobs: false }),
     ]);
     assert.ok(first.text.length > 0 && second.text.length > 0 && big.text.length > 0);
@@ -90,7 +105,9 @@ describe("asking", () => {
   it("serves 16 at once, in far fewer steps than tokens", async () => {
     const before = engine.stats();
     const replies = await Promise.all(
-      Array.from({ length: 16 }, (_, index) => engine.complete(`Number ${index} is`, { maxTokens: 32 })),
+      Array.from({ length: 16 }, (_, index) =>
+        engine.complete(`Number ${index} is`, { maxTokens: 32 }),
+      ),
     );
     const after = engine.stats();
     const tokens = replies.reduce((sum, reply) => sum + reply.usage.completionTokens, 0);
@@ -123,15 +140,25 @@ describe("asking", () => {
 it("lists devices, the processor among them", async () => {
   const found = await devices();
   assert.ok(found.some(({ kind }) => kind === "cpu"));
-  assert.ok(found.every(({ name, description }) => typeof name === "string" && typeof description === "string"));
+  assert.ok(
+    found.every(
+      ({ name, description }) => typeof name === "string" && typeof description === "string",
+    ),
+  );
 });
 
 it("tells how loading goes", async () => {
   const heard = [];
-  const engine = await Engine.load(MODEL, { contextTokens: 512, sequencesMax: 1, onProgress: (progress) => heard.push(progress) });
+  const engine = await Engine.load(MODEL, {
+    contextTokens: 512,
+    sequencesMax: 1,
+    onProgress: (progress) => heard.push(progress),
+  });
   await engine.close();
   assert.ok(heard.length > 0);
-  assert.ok(heard.every(({ stage, done }) => ["fetch", "verify", "load"].includes(stage) && done >= 0));
+  assert.ok(
+    heard.every(({ stage, done }) => ["fetch", "verify", "load"].includes(stage) && done >= 0),
+  );
 });
 
 it("is the same module by import and by require", () => {

@@ -1,5 +1,6 @@
 /**
- * The end of an engine: closed once, twice, with requests in flight, by `await using`, by being dropped.
+ * The end of an engine: closed once, twice, with requests in flight, by `await using`, by being
+ * dropped.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -23,7 +24,9 @@ it("refuses what comes after the close", async () => {
   await engine.close();
   await assert.rejects(engine.chat("Hello"), { code: "engine_closed", name: "IndwellError" });
   await assert.rejects(engine.complete("Hello"), { code: "engine_closed" });
-  await assert.rejects(collected(engine.chat("Hello", { stream: true })), { code: "engine_closed" });
+  await assert.rejects(collected(engine.chat("Hello", { stream: true })), {
+    code: "engine_closed",
+  });
   // What it was and did can still be told.
   assert.ok(engine.model.parameters > 0);
   assert.equal(engine.stats().requestsFinished, 0);
@@ -57,7 +60,9 @@ it("closes at the end of its scope", async (t) => {
 it("stays open while a request of it is waited for, even if nothing else refers to it", async () => {
   const reply = await (await Engine.load(MODEL, SMALL)).complete("Once", { maxTokens: 64 });
   assert.ok(reply.usage.completionTokens > 0);
-  const events = await collected((await Engine.load(MODEL, SMALL)).complete("Once", { maxTokens: 64, stream: true }));
+  const events = await collected(
+    (await Engine.load(MODEL, SMALL)).complete("Once", { maxTokens: 64, stream: true }),
+  );
   assert.equal(events.at(-1).type, "finished");
 });
 

@@ -16,16 +16,22 @@ const FILES = fileURLToPath(new URL("files", FOLDER));
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 
 function optionsOf({ options = {} }) {
-  const entries = Object.entries(options).map(([name, value]) => [camelCase(name), value === "NaN" ? NaN : value]);
+  const entries = Object.entries(options).map(([name, value]) => [
+    camelCase(name),
+    value === "NaN" ? NaN : value,
+  ]);
   return Object.fromEntries(entries);
 }
 
 /** The request of a case as a function of its mode's options. */
 function requestOf(engine, { operation, messages, prompt, repeat = 1 }) {
   if (operation === "complete") return (options) => engine.complete(prompt.repeat(repeat), options);
-  if (typeof messages === "string") return (options) => engine.chat(messages.repeat(repeat), options);
+  if (typeof messages === "string")
+    return (options) => engine.chat(messages.repeat(repeat), options);
   const given = messages.map((message, index) =>
-    index === messages.length - 1 ? { ...message, content: message.content.repeat(repeat) } : message,
+    index === messages.length - 1
+      ? { ...message, content: message.content.repeat(repeat) }
+      : message,
   );
   return (options) => engine.chat(given, options);
 }
@@ -39,7 +45,12 @@ const MODES = {
     assert.equal(terminal.length, 1, "exactly one terminal event");
     assert.equal(events.at(-1), terminal[0], "the terminal event is the last");
     const logprobs = events.flatMap((event) => event.logprobs ?? []);
-    return { text: textOf(events), finishReason: terminal[0].reason, usage: terminal[0].usage, logprobs };
+    return {
+      text: textOf(events),
+      finishReason: terminal[0].reason,
+      usage: terminal[0].usage,
+      logprobs,
+    };
   },
 };
 
@@ -64,7 +75,8 @@ function assertError(error, expected) {
   if ("field" in expected) assert.equal(error.field, camelCase(expected.field), error.message);
   if ("value" in expected) assert.equal(error.value, expected.value);
   if ("limit" in expected) assert.equal(error.limit, expected.limit);
-  for (const part of expected.message_contains ?? []) assert.ok(error.message.includes(camelCase(part)), error.message);
+  for (const part of expected.message_contains ?? [])
+    assert.ok(error.message.includes(camelCase(part)), error.message);
   if (expected.remedy !== false) assert.ok(error.remedy, error.message);
 }
 
@@ -97,11 +109,14 @@ describe("conformance", () => {
     const cases = JSON.parse(readFileSync(new URL(`cases/${file}`, FOLDER), "utf8"));
     for (const each of cases) {
       if (each.operation === "load") {
-        it(each.name, () => (each.expect.error === undefined ? load(each) : run(() => load(each), each)));
+        it(each.name, () =>
+          each.expect.error === undefined ? load(each) : run(() => load(each), each),
+        );
         continue;
       }
       for (const mode of each.modes ?? ["reply", "stream"]) {
-        it(`${each.name} (${mode})`, () => run(() => MODES[mode](requestOf(engine, each), optionsOf(each)), each));
+        it(`${each.name} (${mode})`, () =>
+          run(() => MODES[mode](requestOf(engine, each), optionsOf(each)), each));
       }
     }
   }

@@ -32,20 +32,29 @@ async function worstSlip(work) {
 }
 
 function assertOnTime(what, { worst, ticks }) {
-  console.log(`# ${what}: a ${TICK_MS} ms timer slipped by ${worst.toFixed(1)} ms at most, over ${ticks} ticks`);
+  console.log(
+    `# ${what}: a ${TICK_MS} ms timer slipped by ${worst.toFixed(1)} ms at most, over ${ticks} ticks`,
+  );
   assert.ok(worst < SLIP_MS_MAX, `${worst} ms`);
 }
 
 it("keeps a timer on time while 8 long generations run", async (t) => {
   const engine = await loaded(t, { contextTokens: 8192 });
   const options = { maxTokens: 256, temperature: 1, seed: 5 };
-  const prompts = Array.from({ length: 8 }, (_, index) => `Chapter ${index + 1}. It was a dark night and`);
+  const prompts = Array.from(
+    { length: 8 },
+    (_, index) => `Chapter ${index + 1}. It was a dark night and`,
+  );
   const streamed = await worstSlip(() =>
-    Promise.all(prompts.map((prompt) => collected(engine.complete(prompt, { ...options, stream: true })))),
+    Promise.all(
+      prompts.map((prompt) => collected(engine.complete(prompt, { ...options, stream: true }))),
+    ),
   );
   assertOnTime("8 streams", streamed);
   assert.ok(streamed.ticks > 50, "the generations were long");
-  const whole = await worstSlip(() => Promise.all(prompts.map((prompt) => engine.complete(prompt, options))));
+  const whole = await worstSlip(() =>
+    Promise.all(prompts.map((prompt) => engine.complete(prompt, options))),
+  );
   assertOnTime("8 replies", whole);
 });
 
@@ -53,12 +62,17 @@ it("keeps a timer on time while long prompts are prepared, and while models load
   const engine = await loaded(t, { contextTokens: 2048 });
   const huge = "word ".repeat(400_000);
   const prepared = await worstSlip(async () => {
-    await assert.rejects(engine.complete(huge), { code: "context_overflow" });
-    await assert.rejects(engine.chat(huge, { stream: true }).next(), { code: "context_overflow" });
+    for (let round = 0; round < 20; round++) {
+      await assert.rejects(engine.complete(huge), { code: "context_overflow" });
+      await assert.rejects(engine.chat(huge, { stream: true }).next(), {
+        code: "context_overflow",
+      });
+    }
   });
-  assertOnTime("a prompt of 2 MB", prepared);
+  assertOnTime("40 prompts of 2 MB", prepared);
   const cycled = await worstSlip(async () => {
-    for (let cycle = 0; cycle < 3; cycle++) await (await Engine.load(MODEL, { contextTokens: 1024 })).close();
+    for (let cycle = 0; cycle < 3; cycle++)
+      await (await Engine.load(MODEL, { contextTokens: 1024 })).close();
   });
   assertOnTime("load and close", cycled);
 });
@@ -73,14 +87,22 @@ it("does not let a slow reader slow the others", async (t) => {
   const slow = engine.complete("Once upon a time", options);
   const events = [(await slow.next()).value];
   const start = performance.now();
-  await Promise.all([1, 2, 3].map((index) => collected(engine.complete(`Story ${index}:`, options))));
+  await Promise.all(
+    [1, 2, 3].map((index) => collected(engine.complete(`Story ${index}:`, options))),
+  );
   const besideMs = performance.now() - start;
-  console.log(`# three streams beside a reader that stands still: ${besideMs.toFixed(0)} ms; one alone: ${aloneMs.toFixed(0)} ms`);
+  console.log(
+    `# three streams beside a reader that stands still: ${besideMs.toFixed(0)} ms; one alone: ${aloneMs.toFixed(0)} ms`,
+  );
   // The others are done, and the one that is not read has been paused, not lost.
   const { requestsRunning, completionTokens } = engine.stats();
   assert.equal(requestsRunning, 1);
   await new Promise(setImmediate);
-  assert.equal(engine.stats().completionTokens, completionTokens, "nothing runs ahead of a reader that stands still");
+  assert.equal(
+    engine.stats().completionTokens,
+    completionTokens,
+    "nothing runs ahead of a reader that stands still",
+  );
   events.push(...(await collected(slow)));
   const finished = events.at(-1);
   assert.equal(finished.type, "finished");

@@ -23,7 +23,10 @@ const PREAMBLE = `
 async function run(program, flags = []) {
   const code = `${PREAMBLE} (async () => { ${program} })()`;
   const cwd = fileURLToPath(new URL("..", import.meta.url));
-  const child = spawn(process.execPath, [...flags, "-e", code], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...flags, "-e", code], {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const hang = setTimeout(() => child.kill("SIGKILL"), 90_000);
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk) => (out += chunk));
@@ -36,7 +39,10 @@ async function run(program, flags = []) {
 const CLEAN = { exitCode: 0, signal: null, err: "" };
 
 it("ends by itself with an engine open, and with a stream that nobody waits for", async () => {
-  assert.deepEqual(await run(`await Engine.load(MODEL, SMALL); console.log("end");`), { ...CLEAN, out: "end\n" });
+  assert.deepEqual(await run(`await Engine.load(MODEL, SMALL); console.log("end");`), {
+    ...CLEAN,
+    out: "end\n",
+  });
   const open = await run(`
     const engine = await Engine.load(MODEL, SMALL);
     globalThis.open = [engine.complete("Once", STREAM), engine.complete("Twice", STREAM)];
@@ -180,7 +186,10 @@ it("serves workers, each with engines of its own", async (t) => {
   );
   const replies = workers.map((each) => once(each, "message"));
   const exits = workers.map((each) => once(each, "exit"));
-  const [own, ...theirs] = await Promise.all([engine.complete("Once", { maxTokens: 8 }), ...replies]);
+  const [own, ...theirs] = await Promise.all([
+    engine.complete("Once", { maxTokens: 8 }),
+    ...replies,
+  ]);
   assert.equal(own.usage.completionTokens, 8);
   assert.deepEqual(theirs, [[8], [8]]);
   assert.deepEqual(await Promise.all(exits), [[0], [0]]);

@@ -2,17 +2,29 @@
  * The contract as its users meet it, and the JavaScript against the contract. Compiled, never run.
  */
 import { Engine, IndwellError, TokenStream, devices, version } from "../index.js";
-import type { Device, EngineStats, ErrorCode, Message, ModelInfo, Reply, StreamEvent, Usage } from "../index.js";
+import type {
+  Device,
+  EngineStats,
+  ErrorCode,
+  Message,
+  ModelInfo,
+  Reply,
+  StreamEvent,
+  Usage,
+} from "../index.js";
 import type * as contract from "../index.cjs";
 
 /** Compiles only where both types are the same. */
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(_: Same<A, B>): void {}
 
 export async function loading(signal: AbortSignal): Promise<void> {
   const engine = await Engine.load("smollm2-135m");
   await Engine.load(new URL("file:///model.gguf"), { contextTokens: 4096, signal });
-  await Engine.load("model.gguf", { onProgress: ({ stage, done, total }) => same<typeof stage, "fetch" | "verify" | "load">(true) });
+  await Engine.load("model.gguf", {
+    onProgress: ({ stage, done, total }) => same<typeof stage, "fetch" | "verify" | "load">(true),
+  });
   same<typeof engine, Engine>(true);
   same<typeof engine.model, ModelInfo>(true);
   same<ReturnType<typeof engine.stats>, EngineStats>(true);
@@ -83,7 +95,8 @@ export function implementing(
   list: typeof import("../lib/devices.cjs").devices,
   native: typeof import("../lib/native.cjs").version,
 ): void {
-  const load: (...args: Parameters<typeof contract.Engine.load>) => Promise<contract.Engine> = engine.load;
+  const load: (...args: Parameters<typeof contract.Engine.load>) => Promise<contract.Engine> =
+    engine.load;
   const devices: typeof contract.devices = list;
   const version: typeof contract.version = native;
   void [load, devices, version];

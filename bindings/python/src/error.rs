@@ -9,7 +9,6 @@ use pyo3::sync::PyOnceLock;
 
 /// The exception for `error`.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    static FACTORY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let details = error.details();
     let parts = (
         error.kind().as_str(),
@@ -20,9 +19,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         details.remedy.as_deref(),
         details.retry_after_ms,
     );
-    let made = FACTORY
-        .import(py, "indwell.errors", "from_native")
-        .and_then(|factory| factory.call1(parts));
+    let made = factory(py).and_then(|factory| factory.call1(parts));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(failure) => failure,
@@ -48,4 +45,14 @@ pub(crate) fn invalid(
     remedy: &str,
 ) -> PyErr {
     raise(py, &Error::invalid(field, value, limit, remedy))
+}
+
+/// Finds the factory while Python can still import. What is raised after that needs it too.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    factory(py).map(drop)
+}
+
+fn factory(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static FACTORY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    FACTORY.import(py, "indwell.errors", "from_native")
 }

@@ -13,16 +13,18 @@ use std::thread::ThreadId;
 
 use pyo3::prelude::*;
 
-use crate::notifier;
+use crate::{error, notifier};
 
 static EXITING_THREAD: OnceLock<ThreadId> = OnceLock::new();
 
 /// To be called when the interpreter exits, before the engines are closed.
 #[pyfunction]
-pub(crate) fn begin_exit(py: Python<'_>) {
+pub(crate) fn begin_exit(py: Python<'_>) -> PyResult<()> {
+    error::prepare(py)?;
     // A second call changes nothing: the first caller is the thread that exits.
     let _ = EXITING_THREAD.set(std::thread::current().id());
     notifier::stop(py);
+    Ok(())
 }
 
 /// Never returns to a thread that Python is about to stop. To be called detached.

@@ -9,10 +9,18 @@ pub(crate) fn model() -> String {
 }
 
 /// The program with `arguments`, nothing on its standard input.
+///
+/// It computes on one thread unless `arguments` say otherwise: several wait for each other at
+/// every layer of the model, which takes many times as long where tests run side by side.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_indwell"));
+    let computes = matches!(arguments, ["chat" | "complete", ..]);
+    if computes && !arguments.contains(&"--threads") {
+        command.args(&arguments[..1]).args(["--threads", "1"]).args(&arguments[1..]);
+    } else {
+        command.args(arguments);
+    }
     command
-        .args(arguments)
         .env_remove("RUST_LOG")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -83,7 +83,7 @@ class ConcurrencyTest {
             goOn.complete(Unit)
             slow.join()
             assertEquals(FinishReason.LENGTH, end!!.reason)
-            assertEquals(64, end!!.usage.completionTokens)
+            assertEquals(64, end.usage.completionTokens)
             assertTrue(slowText.isNotBlank())
         }
     }

@@ -1,0 +1,30 @@
+//! Measurements of Indwell. Each program in `src/bin` answers one question; here is what they
+//! share.
+//!
+//! Whatever is compared is compared in one run and in turns: every contender measures once a
+//! round, each round begins with another one, and a ratio is between two measurements of the same
+//! round. What is told is the median over the rounds, with the smallest and the largest.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`workload`] | what is asked: prompts whose answers don't end early |
+//! | [`rounds`] | contenders taking turns |
+//! | [`comparison`] | their measurements, and what follows from them |
+//! | [`client`] | a client in a process of its own |
+//! | [`machine`] | what the processors did, ours and others' work apart |
+//! | [`small_model`] | a model file that makes a step cheap |
+//! | [`report`] | JSON, Markdown |
+//! | [`plot`] | SVG |
+
+pub mod client;
+pub mod comparison;
+pub mod machine;
+pub mod plot;
+pub mod report;
+pub mod rounds;
+pub mod small_model;
+pub mod workload;
+
+pub use client::Client;
+pub use comparison::{Comparison, Measurement, Series, Summary};
+pub use workload::Workload;

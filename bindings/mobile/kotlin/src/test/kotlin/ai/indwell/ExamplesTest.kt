@@ -1,0 +1,43 @@
+// The examples, run as their users run them, each in a JVM of its own.
+
+package ai.indwell
+
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import java.io.File
+
+class ExamplesTest {
+    @Test
+    fun `chat prints a reply and a streamed one`() {
+        val output = run("ai.indwell.examples.chat.ChatKt")
+        assertTrue(Regex("""\(\d+ tokens\)""").containsMatchIn(output), output)
+        assertTrue(Regex("""\[(STOP|LENGTH) after \d+ tokens]\n$""").containsMatchIn(output), output)
+    }
+
+    @Test
+    fun `concurrent takes fewer steps than tokens`() {
+        val output = run("ai.indwell.examples.concurrent.ConcurrentKt")
+        val (tokens, steps) = checkNotNull(Regex("""(\d+) tokens in (\d+) steps""").find(output)) { output }.destructured
+        assertTrue(steps.toInt() * 2 < tokens.toInt(), output)
+        assertTrue(output.lines().any { it.startsWith("INVALID_REQUEST: temperature is -1") }, output)
+    }
+
+    private fun run(mainClass: String): String {
+        val errors = File.createTempFile("indwell-example", ".err")
+        try {
+            val process = ProcessBuilder(
+                "${System.getProperty("java.home")}/bin/java",
+                "-cp", System.getProperty("java.class.path"),
+                "-Djna.library.path=${System.getProperty("jna.library.path")}",
+                mainClass,
+                testModel,
+            ).redirectError(errors).start()
+            val output = process.inputStream.bufferedReader().readText()
+            assertEquals(0, process.waitFor(), output + errors.readText())
+            return output
+        } finally {
+            errors.delete()
+        }
+    }
+}

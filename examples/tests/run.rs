@@ -1,0 +1,56 @@
+//! Runs the examples as users do, and looks at what they print. Needs the default model: its
+//! path in `INDWELL_TEST_MODEL`, or else its alias, which is fetched if it is not there.
+
+use std::process::Command;
+
+/// The example's output.
+#[track_caller]
+fn run(program: &str) -> String {
+    let model = std::env::var("INDWELL_TEST_MODEL").unwrap_or_else(|_| "smollm2-135m".to_owned());
+    let output = Command::new(program).arg(model).output().expect("the example starts");
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).expect("examples print text")
+}
+
+#[test]
+fn chat_prints_an_answer_and_what_it_took() {
+    let output = run(env!("CARGO_BIN_EXE_example-chat"));
+    assert!(output.contains("load done"), "{output}");
+    assert!(output.contains("Paris"), "{output}");
+    assert!(output.contains("finished: "), "{output}");
+}
+
+#[test]
+fn stream_prints_pieces_and_one_end() {
+    let output = run(env!("CARGO_BIN_EXE_example-stream"));
+    assert_eq!(output.matches(" tokens]").count(), 1, "{output}");
+    assert!(output.lines().count() >= 2, "{output}");
+}
+
+#[test]
+fn concurrent_takes_fewer_steps_than_tokens() {
+    let output = run(env!("CARGO_BIN_EXE_example-concurrent"));
+    let last = output.lines().last().expect("a line");
+    let words: Vec<&str> = last.split(' ').collect();
+    let [tokens, "tokens", "in", steps, "steps"] = words[..] else { panic!("{output}") };
+    let (tokens, steps): (u64, u64) = (tokens.parse().unwrap(), steps.parse().unwrap());
+    assert!(steps * 2 < tokens, "{output}");
+}
+
+#[test]
+fn futures_answer_all_and_both_streams_end() {
+    let output = run(env!("CARGO_BIN_EXE_example-futures"));
+    for start in ["red: a", "green: a", "blue: a", "stream 0: length", "stream 1: length"] {
+        assert!(output.lines().any(|line| line.starts_with(start)), "{start} in {output}");
+    }
+}
+
+#[test]
+fn cancel_ends_each_request_its_own_way() {
+    let output = run(env!("CARGO_BIN_EXE_example-cancel"));
+    for text in ["cancelled\n", "dropped\n", "late: ", "still there: ", "2 cancelled, 1 failed"] {
+        assert!(output.contains(text), "{text} in {output}");
+    }
+    assert!(!output.contains("ended otherwise"), "{output}");
+}
