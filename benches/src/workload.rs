@@ -1,11 +1,9 @@
 //! What is asked: prompts whose greedy answers go on for as long as they may.
 //!
-//! The prompts count. A model that has seen "41 42 43" goes on counting with a wide margin, so
-//! the answer neither ends early nor depends on what shares its batch, and every contender gets
-//! the same number of tokens. No two prompts of a run are the same, lest an engine that remembers
-//! answers or prefixes is measured remembering.
-
-use std::fmt::Write as _;
+//! A prompt says one number over and over. A model that has seen "417 and 417 and 417 and ..."
+//! goes on like that with a wide margin, so the answer neither ends early nor depends on what
+//! shares its batch, and every contender gets the same number of tokens. A contender is asked no
+//! prompt twice, lest an engine that remembers is measured remembering.
 
 /// Requests that are made at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +14,14 @@ pub struct Workload {
     pub max_tokens: u32,
 }
 
-/// Numbers in a prompt.
-const NUMBERS: u32 = 8;
+/// How often a prompt says its number; with half as many, some answers of 128 tokens end early.
+const REPEATS: usize = 10;
 
 impl Workload {
-    /// The `turn`th workload of `streams` requests for `max_tokens` tokens each.
+    /// `streams` requests for `max_tokens` tokens each, with prompts from the `first`th on.
     #[must_use]
-    pub fn counting(streams: u32, max_tokens: u32, turn: u32) -> Self {
-        let prompts = (0..streams).map(|stream| counting_prompt(turn * streams + stream)).collect();
+    pub fn repeating(streams: u32, max_tokens: u32, first: u32) -> Self {
+        let prompts = (first..first + streams).map(prompt).collect();
         Self { prompts, max_tokens }
     }
 
@@ -41,14 +39,10 @@ impl Workload {
     }
 }
 
-/// The `index`th prompt: "100 101 102 ...". Up to 700 prompts have three digits a number.
-fn counting_prompt(index: u32) -> String {
-    let first = 100 + index % 700;
-    let mut prompt = first.to_string();
-    for number in first + 1..first + NUMBERS {
-        write!(prompt, " {number}").expect("a string can be written to");
-    }
-    prompt
+/// The `index`th prompt. There are 900, with numbers of three digits.
+fn prompt(index: u32) -> String {
+    let number = (100 + index % 900).to_string();
+    vec![number; REPEATS].join(" and ")
 }
 
 #[cfg(test)]
@@ -60,7 +54,7 @@ mod tests {
     #[test]
     fn no_prompt_comes_twice() {
         let prompts: HashSet<String> =
-            (0..10).flat_map(|turn| Workload::counting(8, 1, turn).prompts).collect();
+            (0..10).flat_map(|round| Workload::repeating(8, 1, round * 8).prompts).collect();
         assert_eq!(prompts.len(), 80);
     }
 

@@ -143,7 +143,10 @@ export type ErrorCode =
   /** A bug: report it. */
   | "internal";
 
-/** Options of {@link Engine.load}. Names and values that are not known reject with `invalid_request`. */
+/**
+ * Options of {@link Engine.load}. Names and values that are not known reject with
+ * `invalid_request`.
+ */
 export interface LoadOptions {
   /** Tokens that all requests together may hold. Default 8192. */
   contextTokens?: number;

@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 
 /// The alias of the model that a first run uses.
 const MODEL: &str = "smollm2-135m";
-const QUESTION: &str = "Why is the sky blue? Answer in two sentences.";
+const QUESTION: &str = "What is a computer?";
 /// Ends an answer that does not end by itself, after a few seconds on a small machine.
 const ANSWER_TOKENS_MAX: u32 = 96;
 
@@ -42,7 +42,7 @@ fn cli(workspace: &Workspace) -> Command {
 }
 
 /// Runs a program that shows its own progress: it gets the terminal.
-fn run_visibly(command: &mut Command) -> Result<()> {
+pub(crate) fn run_visibly(command: &mut Command) -> Result<()> {
     let status = command.stdout(Stdio::inherit()).stderr(Stdio::inherit()).status()?;
     ensure!(status.success(), "`{}` ended with {status}", process::describe(command));
     Ok(())

@@ -9,6 +9,7 @@
 //! toolchain is ever installed; everything that is built lands in one target folder, so that
 //! llama.cpp is compiled once.
 
+mod bench;
 mod build;
 mod demo;
 mod features;
@@ -54,6 +55,12 @@ enum Command {
         #[arg(value_enum)]
         suites: Vec<Suite>,
     },
+    /// Build, then measure: bindings against Rust, the engine against a bare decode loop
+    Bench {
+        /// Rounds of each measurement
+        #[arg(long, default_value_t = 7)]
+        rounds: u32,
+    },
     /// Check that no selection of packages would compile llama.cpp a second time
     CheckFeatures,
 }
@@ -81,7 +88,8 @@ fn run(command: Command) -> Result<ExitCode> {
             stage::run(&workspace, &build::run(&workspace)?)?;
         }
         Command::Demo => demo::run(&workspace)?,
-        Command::Test { suites } => return test::run(&workspace, &suites),
+        Command::Test { suites } => return test::run(&workspace.with_passive_waiting(), &suites),
+        Command::Bench { rounds } => bench::run(&workspace, rounds)?,
         Command::CheckFeatures => features::check(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -4,10 +4,10 @@
 //! output as it comes, and adds what the runner reports to a [`Tally`]. An error means that the
 //! suite could not go on, not that a test failed.
 
-mod kotlin;
+pub(crate) mod kotlin;
 mod lint;
 mod node;
-mod python;
+pub(crate) mod python;
 mod rust;
 mod stamp;
 

@@ -17,12 +17,16 @@ use crate::setup::Machine;
 const SET_BY_CARGO_RUN: [&str; 5] =
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
 
+/// What OpenMP reads, once, when a program starts.
+const WAIT_POLICY_VARIABLE: &str = "OMP_WAIT_POLICY";
+
 /// The checkout and the folders beside it.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
     compiler_cache: bool,
+    passive_waiting: bool,
 }
 
 impl Workspace {
@@ -40,7 +44,14 @@ impl Workspace {
                 .join("indwell/target"),
         };
         let compiler_cache = Machine::here().has_program("ccache");
-        Ok(Self { root, target, compiler_cache })
+        Ok(Self { root, target, compiler_cache, passive_waiting: false })
+    }
+
+    /// The same, with OpenMP's workers told to wait without spinning, unless the user said
+    /// otherwise. Tests run several engines at once on few processors, beside compilers: spinning
+    /// workers would take most of their time from each other.
+    pub(crate) fn with_passive_waiting(self) -> Self {
+        Self { passive_waiting: env::var_os(WAIT_POLICY_VARIABLE).is_none(), ..self }
     }
 
     /// A folder or file of the repository.
@@ -74,6 +85,9 @@ impl Workspace {
             };
         }
         command.env("CARGO_TARGET_DIR", &self.target);
+        if self.passive_waiting {
+            command.env(WAIT_POLICY_VARIABLE, "passive");
+        }
         if self.compiler_cache {
             command.env("CMAKE_C_COMPILER_LAUNCHER", "ccache");
             command.env("CMAKE_CXX_COMPILER_LAUNCHER", "ccache");

@@ -57,6 +57,20 @@ struct Task {
     repeats: u32,
 }
 
+impl Task {
+    fn requests(&self) -> u32 {
+        self.streams * self.repeats
+    }
+
+    fn workloads(&self, first_prompt: u32) -> Vec<Workload> {
+        let workload = |repeat| {
+            let first = first_prompt + repeat * self.streams;
+            Workload::repeating(self.streams, self.max_tokens, first)
+        };
+        (0..self.repeats).map(workload).collect()
+    }
+}
+
 const DEFAULT_MODEL_TASKS: [Task; 2] = [
     Task { workload: "1 stream × 256 tokens", streams: 1, max_tokens: 256, repeats: 1 },
     Task { workload: "8 streams × 128 tokens", streams: 8, max_tokens: 128, repeats: 1 },
@@ -119,18 +133,16 @@ fn compare(
     let names: Vec<String> = clients.iter().map(|client| client.name().to_owned()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut comparisons = Vec::new();
+    let mut first_prompt = 0;
     for task in tasks {
         let contenders = rounds::take_turns(&names, warm_up, arguments.rounds, |client, round| {
-            let workloads: Vec<Workload> = (0..task.repeats)
-                .map(|repeat| {
-                    Workload::counting(task.streams, task.max_tokens, round * task.repeats + repeat)
-                })
-                .collect();
-            let measured = clients[client].measure(&workloads)?;
+            let first = first_prompt + round * task.requests();
+            let measured = clients[client].measure(&task.workloads(first))?;
             let rate = measured.tokens_per_second();
             eprintln!("{}, round {round}, {}: {rate:.1} tokens/s", task.workload, names[client]);
             Ok(measured)
         })?;
+        first_prompt += (warm_up + arguments.rounds) * task.requests();
         comparisons.push(Comparison { workload: task.workload.to_owned(), contenders });
     }
     Ok(comparisons)

@@ -52,23 +52,21 @@ fn main() -> Result<()> {
     let mut bare = BareLoop::new(&engine.model().path, threads)?;
 
     let mut comparisons = Vec::new();
+    let mut first_prompt = 0;
     for sequences in SEQUENCES {
-        let contenders = rounds::take_turns(
-            &["bare loop", "engine"],
-            1,
-            arguments.rounds,
-            |contender, round| {
-                let workload = Workload::counting(sequences, arguments.max_tokens, round);
-                let measured = measure(&workload, || match contender {
-                    0 => bare.run(&workload),
-                    _ => run_engine(&engine, &workload),
-                })?;
-                let (name, rate) =
-                    (["bare loop", "engine"][contender], measured.tokens_per_second());
-                eprintln!("{sequences} sequences, round {round}, {name}: {rate:.1} tokens/s");
-                Ok(measured)
-            },
-        )?;
+        let names = ["bare loop", "engine"];
+        let contenders = rounds::take_turns(&names, 1, arguments.rounds, |contender, round| {
+            let first = first_prompt + round * sequences;
+            let workload = Workload::repeating(sequences, arguments.max_tokens, first);
+            let measured = measure(&workload, || match contender {
+                0 => bare.run(&workload),
+                _ => run_engine(&engine, &workload),
+            })?;
+            let (name, rate) = (names[contender], measured.tokens_per_second());
+            eprintln!("{sequences} sequences, round {round}, {name}: {rate:.1} tokens/s");
+            Ok(measured)
+        })?;
+        first_prompt += (1 + arguments.rounds) * sequences;
         comparisons.push(Comparison { workload: format!("{sequences} sequences"), contenders });
     }
 

@@ -36,7 +36,8 @@ const environment = new native.Environment((keys) => {
   for (const key of keys) ring(key);
 });
 
-// `process.exit` does not run the native side's own cleanup, and must not pull llama.cpp away under a running step.
+// `process.exit` does not run the native side's own cleanup, and must not pull llama.cpp away under
+// a running step.
 process.on("exit", () => environment.end());
 
 /** A key that nobody waits for. */
@@ -127,5 +128,8 @@ module.exports = { environment, newKey, ring, rung, version: environment.version
  *
  * @typedef {null | boolean | number | bigint | string} Scalar
  * @typedef {{ name: string, value: Scalar | Scalar[] }} NamedValue a name in the runtime's spelling
- * @typedef {{ messages?: import("../index.cjs").Message[], prompt?: string, options: NamedValue[] }} Input
+ * @typedef {object} Input
+ * @property {import("../index.cjs").Message[]} [messages] of a chat
+ * @property {string} [prompt] of a completion
+ * @property {NamedValue[]} options
  */

@@ -5,8 +5,8 @@
  * and gives them out one by one.
  *
  * It ends with exactly one of: the `finished` event, a rejection, or, for who stops reading,
- * silence. Leaving it (`break`,
- * `return`, `throw`), cancelling it, aborting its signal and losing the last reference to it all cancel the request.
+ * silence. Leaving it (`break`, `return`, `throw`), cancelling it, aborting its signal and losing
+ * the last reference to it all cancel the request.
  */
 const { IndwellError, aborted } = require("./error.cjs");
 const { inCallersSpelling } = require("./names.cjs");
@@ -50,8 +50,10 @@ class TokenStream {
 
   /**
    * @param {(key: number, input: Input) => NativeStream} start
-   * @param {() => { input: Input, signal?: AbortSignal }} parse what it throws rejects the first `next()`
-   * @param {{ owner: unknown, site: import("./error.cjs").CallSite }} context the owner lives as long as the stream
+   * @param {() => { input: Input, signal?: AbortSignal }} parse its error rejects the first `next()`
+   * @param {object} context
+   * @param {unknown} context.owner lives as long as the stream
+   * @param {import("./error.cjs").CallSite} context.site
    */
   constructor(start, parse, { owner, site }) {
     this.#owner = owner;

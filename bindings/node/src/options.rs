@@ -1,6 +1,7 @@
 //! Option values and messages on their way in: JavaScript's as [`OptionValue`]s and [`Message`]s.
 //!
-//! `lib/options.cjs` has already refused what is no option value at all; names and ranges are the runtime's to judge.
+//! `lib/options.cjs` has already refused what is no option value at all; names and ranges are the
+//! runtime's to judge.
 
 use indwell::{Message, OptionValue};
 use napi::bindgen_prelude::{BigInt, Either, Either5, Null};

@@ -115,6 +115,21 @@ async def test_cancelling_the_stream_raises_ours_and_not_asyncios(engine: indwel
         await waiting
 
 
+async def test_a_stream_that_was_cancelled_first_is_never_sent(engine: indwell.Engine) -> None:
+    before = engine.stats().requests_cancelled
+    stream = engine.acomplete(ENDLESS, stream=True, max_tokens=400)
+    stream.cancel()
+    for _ in range(2):
+        with pytest.raises(indwell.CancelledError):
+            await stream.reply()
+    assert engine.stats().requests_cancelled == before
+
+
+async def test_messages_may_come_from_an_iterator(engine: indwell.Engine) -> None:
+    messages = (indwell.Message("user", text) for text in ["What is 2 + 2?"])
+    assert (await engine.achat(messages, max_tokens=2)).text
+
+
 async def test_a_second_task_is_refused(engine: indwell.Engine) -> None:
     stream = engine.acomplete(ENDLESS, stream=True, max_tokens=400)
     first = asyncio.create_task(stream.reply())
@@ -130,6 +145,7 @@ async def test_a_reader_that_is_always_behind_leaves_the_loop_its_turns(
     engine: indwell.Engine,
 ) -> None:
     stream = engine.acomplete(ENDLESS, stream=True, max_tokens=16)
+    await stream.__anext__()
     await asyncio.to_thread(wait_until, lambda: engine.stats().requests_running == 0)
     turns = 0
 
@@ -150,7 +166,10 @@ async def test_errors_are_raised_where_they_are_awaited(engine: indwell.Engine) 
         await engine.achat("Hello", max_tokens=0)
     assert caught.value.field == "max_tokens"
     with pytest.raises(indwell.InvalidRequestError):
-        engine.achat("Hello", stream=True, max_tokens=0)
+        await engine.achat("Hello", stream=True, max_tokens=0).__anext__()
+    with pytest.raises(indwell.InvalidRequestError):
+        async with engine.achat("Hello", stream=True, max_tokens=0):
+            pass
     with pytest.raises(indwell.DeadlineExceededError):
         await engine.acomplete(ENDLESS, max_tokens=400, timeout_ms=20)
     with pytest.raises(TimeoutError):

@@ -164,7 +164,7 @@ def test_a_prompt_longer_than_the_context_is_told_both_lengths(engine: indwell.E
             engine.complete(prompt)
         error = caught.value
         assert error.value and error.limit and error.remedy
-        assert str(engine.model.context_tokens) in error.limit
+        assert str(engine.model.context_tokens - 1) in error.limit
 
 
 def test_control_tokens_in_a_chat_are_only_for_complete(engine: indwell.Engine) -> None:

@@ -1,9 +1,13 @@
-"""The event loop is never blocked: a timer keeps its time while eight long generations run."""
+"""The event loop is never blocked: a timer keeps its time whatever the engine does.
+
+Another process may hold the processor for a while, so each test has three attempts: a loop that is
+blocked by the engine is late in every one of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import List
+from typing import Awaitable, Callable, List
 
 import indwell
 import pytest
@@ -11,39 +15,75 @@ from prompts import ENDLESS
 
 INTERVAL_S = 0.010
 SLIP_S_MAX = 0.100
+ATTEMPTS = 3
 GENERATIONS = 8
+TOKENS = 96
 
 
-async def tick(slips: List[float]) -> None:
-    """Notes how much later than asked for each turn of a timer comes, in seconds."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + INTERVAL_S
-        # tidy: sleeps because how late this timer comes is what is measured
-        # tidy: sleeps because a timer that keeps its time is what is tested.
-        await asyncio.sleep(INTERVAL_S)
-        slips.append(loop.time() - due)
-
-
-@pytest.mark.parametrize("streamed", [True, False], ids=["streams", "replies"])
-async def test_a_timer_keeps_its_time_beside_long_generations(
-    engine: indwell.Engine, streamed: bool
-) -> None:
+async def slips_beside(work: Callable[[], Awaitable[None]]) -> List[float]:
+    """How much later than asked for each turn of a timer comes while `work` is done, in seconds."""
     slips: List[float] = []
+    loop = asyncio.get_running_loop()
 
-    async def generate(number: int) -> int:
-        prompt = f"{number} {ENDLESS}"
-        if not streamed:
-            return (await engine.acomplete(prompt, max_tokens=96)).usage.completion_tokens
+    async def tick() -> None:
+        while True:
+            due = loop.time() + INTERVAL_S
+            # tidy: sleeps because a timer that keeps its time is what is tested.
+            await asyncio.sleep(INTERVAL_S)
+            slips.append(loop.time() - due)
+
+    timer = asyncio.create_task(tick())
+    await work()
+    timer.cancel()
+    return slips
+
+
+async def assert_timer_keeps_its_time(work: Callable[[], Awaitable[None]]) -> None:
+    worst = []
+    for _ in range(ATTEMPTS):
+        slips = await slips_beside(work)
+        worst.append(max(slips))
+        print(f"\n{len(slips)} ticks, the worst {worst[-1] * 1000:.1f} ms late")
+        if worst[-1] <= SLIP_S_MAX:
+            return
+    pytest.fail(f"late by {worst} seconds")
+
+
+async def test_a_timer_keeps_its_time_beside_eight_long_streams(engine: indwell.Engine) -> None:
+    async def read(number: int) -> int:
         count = 0
-        async for event in engine.acomplete(prompt, stream=True, max_tokens=96):
+        async for event in engine.acomplete(f"{number} {ENDLESS}", stream=True, max_tokens=TOKENS):
             count += event.type == "text"
         return count
 
-    timer = asyncio.create_task(tick(slips))
-    counts = await asyncio.gather(*(generate(number) for number in range(GENERATIONS)))
-    timer.cancel()
-    worst_ms = max(slips) * 1000
-    print(f"\n{len(slips)} ticks beside {sum(counts)} tokens, the worst {worst_ms:.1f} ms late")
-    assert sum(counts) > GENERATIONS * 48
-    assert max(slips) <= SLIP_S_MAX
+    async def read_all() -> None:
+        counts = await asyncio.gather(*map(read, range(GENERATIONS)))
+        assert sum(counts) > GENERATIONS * TOKENS / 2
+
+    await assert_timer_keeps_its_time(read_all)
+
+
+async def test_a_timer_keeps_its_time_beside_eight_long_replies(engine: indwell.Engine) -> None:
+    async def ask_all() -> None:
+        prompts = [f"{number} {ENDLESS}" for number in range(GENERATIONS)]
+        replies = await asyncio.gather(
+            *(engine.acomplete(prompt, max_tokens=TOKENS) for prompt in prompts)
+        )
+        assert sum(reply.usage.completion_tokens for reply in replies) == GENERATIONS * TOKENS
+
+    await assert_timer_keeps_its_time(ask_all)
+
+
+async def test_a_timer_keeps_its_time_beside_a_prompt_that_takes_long_to_read(
+    engine: indwell.Engine,
+) -> None:
+    prompt = "A long prompt, much longer than the context. " * 20_000
+
+    async def ask() -> None:
+        with pytest.raises(indwell.ContextOverflowError):
+            await engine.achat(prompt)
+        with pytest.raises(indwell.ContextOverflowError):
+            async for _ in engine.acomplete(prompt, stream=True):
+                pass
+
+    await assert_timer_keeps_its_time(ask)

@@ -22,7 +22,7 @@ def test_a_closed_engine_serves_no_more(own_engine: indwell.Engine) -> None:
         lambda: own_engine.chat("Hello"),
         lambda: own_engine.complete("Hello"),
         lambda: own_engine.chat("Hello", stream=True),
-        lambda: own_engine.achat("Hello", stream=True),
+        lambda: asyncio.run(own_engine.achat("Hello", stream=True).reply()),
         lambda: asyncio.run(own_engine.achat("Hello")),
     ):
         with pytest.raises(indwell.EngineClosedError) as caught:

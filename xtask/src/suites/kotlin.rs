@@ -1,6 +1,8 @@
 //! Kotlin: generated, compiled and tested on the JVM through Maven.
 
+use std::ffi::OsString;
 use std::fs;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -17,15 +19,30 @@ pub(crate) fn run(context: &Context<'_>, tally: &mut Tally) -> Result<()> {
     if reports.exists() {
         fs::remove_dir_all(&reports)?;
     }
-    let mut native = std::ffi::OsString::from("-Dindwell.native.dir=");
-    native.push(&context.staged.mobile);
-    let mut command = context.workspace.command("mvn");
-    command
-        .current_dir(&project)
-        .args(["--batch-mode", "--no-transfer-progress", "-Dstyle.color=never"])
-        .arg(native)
-        .arg("test");
+    let mut command = maven(context);
+    command.arg("test");
     let status = process::stream("mvn test", &mut command, |_| {})?;
     tally.runner("mvn test", status, &junit_folder(&reports)?);
     Ok(())
+}
+
+/// Compiles the package and what is tested and measured with it, and gives the class path of all.
+pub(crate) fn class_path(context: &Context<'_>) -> Result<String> {
+    process::quietly("kotlin: compile", maven(context).arg("test-compile"))?;
+    let print = ["exec:exec", "-Dexec.executable=echo", "-Dexec.args=%classpath"];
+    let mut command = maven(context);
+    command.arg("--quiet").args(print).arg("-Dexec.classpathScope=test");
+    Ok(process::capture(&mut command)?.trim().to_owned())
+}
+
+/// Maven in the package's folder, told where the staged library is.
+fn maven(context: &Context<'_>) -> Command {
+    let mut native = OsString::from("-Dindwell.native.dir=");
+    native.push(&context.staged.mobile);
+    let mut command = context.workspace.command("mvn");
+    command
+        .current_dir(context.workspace.path(PROJECT))
+        .args(["--batch-mode", "--no-transfer-progress", "-Dstyle.color=never"])
+        .arg(native);
+    command
 }

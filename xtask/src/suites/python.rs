@@ -18,15 +18,15 @@ const REQUIREMENTS: &str = "bindings/python/requirements-dev.txt";
 
 /// Builds, installs and tests the wheel.
 pub(crate) fn run(context: &Context<'_>, tally: &mut Tally) -> Result<()> {
-    let suite = PythonSuite {
-        workspace: context.workspace,
-        environment: context.workspace.state("python"),
-    };
-    suite.prepare_environment()?;
-    suite.install_wheel()?;
+    let suite = PythonSuite::installed(context)?;
     tally.check(suite.stubtest());
     tally.check(suite.mypy());
     suite.pytest(tally)
+}
+
+/// Builds and installs the wheel, and gives the interpreter that has it.
+pub(crate) fn install(context: &Context<'_>) -> Result<PathBuf> {
+    Ok(PythonSuite::installed(context)?.interpreter())
 }
 
 struct PythonSuite<'a> {
@@ -34,7 +34,16 @@ struct PythonSuite<'a> {
     environment: PathBuf,
 }
 
-impl PythonSuite<'_> {
+impl<'a> PythonSuite<'a> {
+    /// The suite, with the wheel in its environment.
+    fn installed(context: &Context<'a>) -> Result<Self> {
+        let workspace = context.workspace;
+        let suite = Self { workspace, environment: workspace.state("python") };
+        suite.prepare_environment()?;
+        suite.install_wheel()?;
+        Ok(suite)
+    }
+
     /// Makes the virtual environment, anew when the interpreter or the pinned packages changed.
     fn prepare_environment(&self) -> Result<()> {
         let requirements = self.workspace.path(REQUIREMENTS);

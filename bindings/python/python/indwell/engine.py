@@ -5,17 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Literal, Optional, Type, Union, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Coroutine,
+    Iterator,
+    Literal,
+    Optional,
+    Type,
+    Union,
+    overload,
+)
 
 from . import _native
 from ._exit import close_at_exit
 from .info import EngineStats, ModelInfo, Progress
-from .options import CompletionOptions, EngineOptions, Messages, RequestOptions
+from .options import CompletionOptions, EngineOptions, Messages, RequestOptions, characters
 from .reply import Reply
 from .stream import AsyncTokenStream, TokenStream
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
+
+#: Longer prompts are sent from a thread where the event loop would have to wait. Tokenizing this
+#: much takes a few milliseconds.
+INLINE_CHARACTERS_MAX = 4096
 
 
 class Engine:
@@ -233,9 +248,8 @@ class Engine:
         Cancelling the task that waits or reads cancels the request.
 
         Returns:
-            Something to await for a `Reply`; the request is sent when it is awaited. With `stream`,
-            an `AsyncTokenStream` for `async for`, with no `await` before it; the request is sent at
-            once.
+            Something to await for a `Reply`; with `stream`, an `AsyncTokenStream` for `async for`,
+            with no `await` before it. The request is sent when that is awaited or read.
 
         Example:
             >>> reply = await engine.achat("Hello")
@@ -244,11 +258,13 @@ class Engine:
             ...         if event.type == "text":
             ...             print(event.text, end="", flush=True)
         """
-
-        def open_stream() -> AsyncTokenStream:
-            return AsyncTokenStream(self._native.chat(messages, dict(options)), self)
-
-        return open_stream() if stream else _reply(open_stream)
+        conversation = list(messages) if isinstance(messages, Iterator) else messages
+        opened = AsyncTokenStream(
+            self,
+            lambda: self._native.chat(conversation, dict(options)),
+            is_long=characters(conversation) > INLINE_CHARACTERS_MAX,
+        )
+        return opened if stream else opened.reply()
 
     @overload
     def acomplete(
@@ -271,18 +287,18 @@ class Engine:
         Cancelling the task that waits or reads cancels the request.
 
         Returns:
-            Something to await for a `Reply`; the request is sent when it is awaited. With `stream`,
-            an `AsyncTokenStream` for `async for`, with no `await` before it; the request is sent at
-            once.
+            Something to await for a `Reply`; with `stream`, an `AsyncTokenStream` for `async for`,
+            with no `await` before it. The request is sent when that is awaited or read.
 
         Example:
             >>> reply = await engine.acomplete("The capital of France is", max_tokens=8)
         """
-
-        def open_stream() -> AsyncTokenStream:
-            return AsyncTokenStream(self._native.complete(prompt, dict(options)), self)
-
-        return open_stream() if stream else _reply(open_stream)
+        opened = AsyncTokenStream(
+            self,
+            lambda: self._native.complete(prompt, dict(options)),
+            is_long=characters(prompt) > INLINE_CHARACTERS_MAX,
+        )
+        return opened if stream else opened.reply()
 
     def stats(self) -> EngineStats:
         """The engine's counters.
@@ -335,7 +351,3 @@ class Engine:
         state = "closed" if self.closed else "open"
         model = self._model
         return f"<indwell.Engine {model.name!r}, {model.context_tokens} context tokens, {state}>"
-
-
-async def _reply(open_stream: Callable[[], AsyncTokenStream]) -> Reply:
-    return await open_stream().reply()

@@ -75,3 +75,16 @@ class CompletionOptions(RequestOptions, total=False):
     """The options of `Engine.complete` and `Engine.acomplete`; see there."""
 
     parse_special: Optional[bool]
+
+
+def characters(prompt: object) -> int:
+    """How long a prompt or conversation is; 0 for what is neither, which is refused soon."""
+    if isinstance(prompt, str):
+        return len(prompt)
+    if not isinstance(prompt, (list, tuple)):
+        return 0
+    contents = [
+        message.get("content") if isinstance(message, dict) else getattr(message, "content", None)
+        for message in prompt
+    ]
+    return sum(len(content) for content in contents if isinstance(content, str))

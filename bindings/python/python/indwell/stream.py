@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Callable, Iterator, Optional, Type
 
 from . import _native
-from .errors import Error
+from .errors import CancelledError, Error
 from .reply import Event, Reply
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ class TokenStream:
 class AsyncTokenStream:
     """The events of one request, for `async for`. `Engine.achat(..., stream=True)` makes one.
 
-    Cancelling the task that reads cancels the request. One task reads a stream at a time; any may
-    `cancel` it, from any thread. A stream keeps its engine from being dropped, though not from
-    being closed.
+    The request is sent when the stream is first read, or entered by `async with`; so that is where
+    a wrong argument is raised. Cancelling the task that reads cancels the request. One task reads a
+    stream at a time; any may `cancel` it, from any thread. A stream keeps its engine from being
+    dropped, though not from being closed.
 
     Example:
         >>> async with engine.achat("Tell me a story.", stream=True) as stream:
@@ -116,9 +117,12 @@ class AsyncTokenStream:
         ...             print(event.text, end="", flush=True)
     """
 
-    def __init__(self, native: _native.Stream, engine: Engine) -> None:
-        self._native = native
+    def __init__(self, engine: Engine, send: Callable[[], _native.Stream], is_long: bool) -> None:
         self._engine: Optional[Engine] = engine
+        self._send = send
+        self._is_long = is_long
+        self._native: Optional[_native.Stream] = None
+        self._is_cancelled = False
         self._being_read = False
         # Whether the last event was there without waiting: then the loop has not had its turn.
         self._owes_turn = False
@@ -134,6 +138,7 @@ class AsyncTokenStream:
             Error: If the request failed: the class says how.
         """
         with self._reading():
+            native = await self._sent()
             if self._owes_turn:
                 # A turn for the loop: a reader who is always behind would leave it none.
                 await asyncio.sleep(0)
@@ -142,7 +147,7 @@ class AsyncTokenStream:
             while event is None:
                 loop = asyncio.get_running_loop()
                 ready = loop.create_future()
-                event = self._native.poll(_resolve_soon(loop, ready))
+                event = native.poll(_resolve_soon(loop, ready))
                 if event is None:
                     await ready
                     self._owes_turn = False
@@ -161,23 +166,27 @@ class AsyncTokenStream:
             RuntimeError: If the stream was already read to its end.
         """
         with self._reading():
+            native = await self._sent()
             loop = asyncio.get_running_loop()
             ready = loop.create_future()
-            self._native.arm_reply(_resolve_soon(loop, ready))
+            native.arm_reply(_resolve_soon(loop, ready))
             await ready
-            reply = self._native.take_reply()
+            reply = native.take_reply()
         self._engine = None
         return reply
 
     def cancel(self) -> None:
-        """Cancels the request: reading on gives what had arrived, then `CancelledError`. Never
-        blocks.
+        """Cancels the request: reading on gives what had arrived, then `CancelledError`.
 
-        A request that has ended is left as it is.
+        Never blocks. A request that has ended is left as it is; one that was not sent never is.
         """
-        self._native.cancel()
+        self._is_cancelled = True
+        if self._native is not None:
+            self._native.cancel()
 
     async def __aenter__(self) -> Self:
+        with self._reading():
+            await self._sent()
         return self
 
     async def __aexit__(
@@ -187,6 +196,17 @@ class AsyncTokenStream:
         traceback: Optional[TracebackType],
     ) -> None:
         self.cancel()
+
+    async def _sent(self) -> _native.Stream:
+        """The request's native stream; sends the request first, if that is still to be done."""
+        if self._native is None and not self._is_cancelled:
+            # Reading a long prompt takes longer than the loop should have to wait.
+            self._native = await asyncio.to_thread(self._send) if self._is_long else self._send()
+            if self._is_cancelled:
+                self._native.cancel()
+        if self._native is None:
+            raise CancelledError("the request was cancelled before it was sent")
+        return self._native
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
