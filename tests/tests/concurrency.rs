@@ -74,7 +74,10 @@ fn thirty_two_callers_get_the_answers_they_get_alone_in_far_fewer_steps() {
     for (prompt, reply) in prompts.iter().zip(&replies) {
         assert_eq!(reply.logprobs.len() as u32, reply.usage.completion_tokens);
         let score = scorer.score(prompt, &reply.logprobs);
-        assert!(agrees(score), "{prompt:?} was answered otherwise than alone: {score:?}, {reply:?}");
+        assert!(
+            agrees(score),
+            "{prompt:?} was answered otherwise than alone: {score:?}, {reply:?}"
+        );
         worst.difference = worst.difference.max(score.difference);
         worst.margin = worst.margin.max(score.margin);
     }

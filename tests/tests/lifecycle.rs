@@ -90,8 +90,8 @@ fn two_engines_serve_side_by_side() {
 
 #[test]
 fn progress_is_told_to_its_end() {
-    use std::sync::Mutex;
     use std::sync::Arc;
+    use std::sync::Mutex;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let seen_too = Arc::clone(&seen);
     let engine = Engine::builder(model())
@@ -104,4 +104,32 @@ fn progress_is_told_to_its_end() {
     let last = seen.last().expect("some progress");
     assert_eq!((last.stage.as_str(), last.done, last.total), ("load", 1000, Some(1000)));
     assert!(seen.windows(2).all(|pair| pair[0].done <= pair[1].done), "{seen:?}");
+}
+
+/// Closing gives the weights back though handles are still there: languages with a garbage
+/// collector keep them for long.
+#[cfg(target_os = "linux")]
+#[test]
+fn close_gives_the_weights_back_while_handles_remain() {
+    let mapped = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("on Linux");
+        let file = model().file_name().expect("a file").to_string_lossy().into_owned();
+        maps.lines().filter(|line| line.ends_with(&file)).count()
+    };
+    // On its own in a child: other tests of this process map the same file.
+    if std::env::var_os("INDWELL_ALONE").is_none() {
+        let name = "close_gives_the_weights_back_while_handles_remain";
+        let child = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", name])
+            .env("INDWELL_ALONE", "1")
+            .status()
+            .expect("a child");
+        assert!(child.success());
+        return;
+    }
+    let engine = engine().build().expect("an engine");
+    assert!(mapped() > 0, "the weights are mapped while it is open");
+    engine.close().expect("this process made it");
+    assert_eq!(mapped(), 0, "and no more once it is closed");
+    drop(engine);
 }

@@ -139,7 +139,8 @@ fn the_stream_is_a_futures_stream() {
 fn awaiting_and_running_give_the_same_reply() {
     let engine = engine().build().expect("an engine");
     let run = engine.chat("Hello").max_tokens(8).run().expect("an answer");
-    let awaited = block_on(std::future::IntoFuture::into_future(engine.chat("Hello").max_tokens(8)));
+    let awaited =
+        block_on(std::future::IntoFuture::into_future(engine.chat("Hello").max_tokens(8)));
     assert_eq!(awaited.expect("an answer").text, run.text);
 }
 

@@ -76,7 +76,8 @@ impl Context {
         );
         let abort = Arc::new(AtomicBool::new(false));
         let llama_params = llama_params(&params, &abort);
-        let refused = |reason| ContextError::Refused { context_tokens: params.context_tokens, reason };
+        let refused =
+            |reason| ContextError::Refused { context_tokens: params.context_tokens, reason };
         let _lifecycle = LIFECYCLE.lock();
         // SAFETY: the model is alive and stays so in `self`; the parameters' bounds were checked
         // above; the abort flag lives in an `Arc` that `self` holds until after `llama_free`.

@@ -1,8 +1,6 @@
 //! The kernel's `Backend` on llama.cpp: executes plans, one after the other, on one context.
 
-use indwell_kernel::{
-    Backend, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError,
-};
+use indwell_kernel::{Backend, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 
 use crate::error::{ContextError, DecodeError, SampleError};

@@ -22,8 +22,8 @@ pub mod context;
 pub mod error;
 pub mod executor;
 pub mod log;
-mod module_dir;
 pub mod model;
+mod module_dir;
 pub mod sampler;
 pub mod vocabulary;
 

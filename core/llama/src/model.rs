@@ -61,9 +61,8 @@ impl Model {
         if let Some(layers) = params.gpu_layers {
             llama_params = llama_params.with_n_gpu_layers(layers);
         }
-        let (loaded, errors) = capturing_errors(|| {
-            LlamaModel::load_from_file(&backends.token, text, &llama_params)
-        });
+        let (loaded, errors) =
+            capturing_errors(|| LlamaModel::load_from_file(&backends.token, text, &llama_params));
         let inner = loaded.map_err(|error| LoadError::Refused {
             path: path.to_owned(),
             reason: if errors.is_empty() { error.to_string() } else { errors },

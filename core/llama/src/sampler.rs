@@ -174,10 +174,7 @@ impl Chain {
     }
 
     /// Filters `candidates` and draws one: its token id as an index.
-    fn apply(
-        &mut self,
-        candidates: &mut Vec<sys::llama_token_data>,
-    ) -> Result<usize, SampleError> {
+    fn apply(&mut self, candidates: &mut Vec<sys::llama_token_data>) -> Result<usize, SampleError> {
         let mut array = sys::llama_token_data_array {
             data: candidates.as_mut_ptr(),
             size: candidates.len(),

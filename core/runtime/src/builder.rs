@@ -172,18 +172,18 @@ fn start(model: Arc<Model>, config: &EngineConfig) -> Result<Engine> {
     )?;
     let abort = context.abort_handle();
     let executor = Executor::new(context)?;
-    let prompter = Prompter::new(Arc::clone(&model), config.limits.request_tokens_max);
+    let prompter = Arc::new(Prompter::new(Arc::clone(&model), config.limits.request_tokens_max));
     let info = model_info(&model, config, prompter.can_chat());
     let (commands, received) = crossbeam_channel::unbounded();
     let shared = Arc::new(Shared::new(
         commands,
         AdmissionGate::new(config.admission),
-        prompter,
+        Arc::clone(&prompter),
         info,
         config.limits,
         config.scheduler.context_tokens,
     ));
-    let worker = Worker::new(Arc::clone(&shared), received, executor, config.scheduler);
+    let worker = Worker::new(Arc::clone(&shared), prompter, received, executor, config.scheduler);
     let thread = worker.spawn().map_err(|error| {
         Error::remedied(
             crate::ErrorKind::OutOfMemory,

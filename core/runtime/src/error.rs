@@ -286,9 +286,7 @@ impl From<LoadError> for Error {
             LoadError::Refused { ref path, .. } => {
                 (path, "download it again; if it is whole, its format is not known here")
             }
-            LoadError::NotGenerative { ref path, .. } => {
-                (path, "give a model that continues text")
-            }
+            LoadError::NotGenerative { ref path, .. } => (path, "give a model that continues text"),
         };
         let path = path.display().to_string();
         Self::model_load(path, error.to_string(), remedy, Some(Box::new(error)))

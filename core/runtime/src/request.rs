@@ -157,13 +157,13 @@ impl<I> Request<I> {
     /// `unsupported`, and an engine that is over. What comes later is an event.
     pub fn stream(self) -> Result<TokenStream> {
         let shared = self.shared;
-        shared.check_open()?;
+        let prompter = shared.prompter()?;
         if let Some(error) = self.refused {
             return Err(error);
         }
         let submitted = shared.now();
         let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
-        let prompt = tokenize(&shared.prompter, &self.input, &config)?;
+        let prompt = tokenize(&prompter, &self.input, &config)?;
         let (events, receiver) = mailbox(shared.limits.stream_capacity as usize);
         let id = shared.next_request();
         let prompt_tokens =

@@ -4,6 +4,7 @@
 //! are sent under one lock, so every submission either comes before the worker's last look at
 //! the channel, and is answered by the worker, or is refused at once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -35,7 +36,9 @@ pub(crate) struct Shared {
     /// `None` while the engine is open; then why it is over.
     over: Mutex<Option<Error>>,
     pub(crate) gate: Mutex<AdmissionGate>,
-    pub(crate) prompter: Prompter,
+    /// Holds the weights; `None` once the engine is over, so that they are given back then, and
+    /// not when the last handle happens to go.
+    prompter: Mutex<Option<Arc<Prompter>>>,
     pub(crate) info: ModelInfo,
     pub(crate) limits: RequestLimits,
     pub(crate) stats: SharedStats,
@@ -59,7 +62,7 @@ impl Shared {
     pub(crate) fn new(
         commands: Sender<Command>,
         gate: AdmissionGate,
-        prompter: Prompter,
+        prompter: Arc<Prompter>,
         info: ModelInfo,
         limits: RequestLimits,
         cells_total: u32,
@@ -68,7 +71,7 @@ impl Shared {
             commands,
             over: Mutex::new(None),
             gate: Mutex::new(gate),
-            prompter,
+            prompter: Mutex::new(Some(prompter)),
             info,
             limits,
             stats: SharedStats { cells_total, ..SharedStats::default() },
@@ -101,6 +104,20 @@ impl Shared {
             return Err(Error::forked());
         }
         self.over.lock().clone().map_or(Ok(()), Err)
+    }
+
+    /// What makes prompts.
+    ///
+    /// # Errors
+    /// As [`Self::check_open`].
+    pub(crate) fn prompter(&self) -> Result<Arc<Prompter>> {
+        self.check_open()?;
+        self.prompter.lock().clone().ok_or_else(Error::closed)
+    }
+
+    /// Lets go of the weights. Calls that are making a prompt just now keep them until they have.
+    pub(crate) fn release_model(&self) {
+        self.prompter.lock().take();
     }
 
     /// Sends a request to the worker.

@@ -31,7 +31,7 @@ pub(crate) struct Prompter {
 /// The model's chat template, as far as there is one.
 #[derive(Debug)]
 enum Template {
-    Ready(ChatTemplate),
+    Ready(Box<ChatTemplate>),
     Missing,
     /// It does not compile here: the reason.
     Broken(String),
@@ -46,7 +46,7 @@ impl Prompter {
                 let bos = vocabulary.bos_text().unwrap_or_default();
                 let eos = vocabulary.eos_text().unwrap_or_default();
                 match ChatTemplate::compile(source, bos, eos) {
-                    Ok(template) => Template::Ready(template),
+                    Ok(template) => Template::Ready(Box::new(template)),
                     Err(error) => {
                         tracing::warn!(%error, "the model's chat template can't be used");
                         Template::Broken(error.to_string())

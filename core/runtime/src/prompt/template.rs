@@ -30,10 +30,10 @@ impl ChatTemplate {
         eos: String,
     ) -> std::result::Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
-        environment.set_syntax(
-            SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?,
-        );
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment
+            .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
         environment.set_fuel(Some(FUEL));
         environment.add_template_owned(NAME, source)?;

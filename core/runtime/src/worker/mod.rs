@@ -6,8 +6,9 @@
 //! channel until the next deadline.
 //!
 //! Whatever ends it (`Close`, every handle gone, a panic), it first makes the shared life over,
-//! then answers every request it holds or finds in the channel, then drops the backend. Since
-//! submissions are sent under the lock that ends the life, none can slip past the last look.
+//! then answers every request it holds or finds in the channel, then lets go of the weights and
+//! drops the backend. Since submissions are sent under the lock that ends the life, none can slip
+//! past the last look.
 
 mod answer;
 mod job;
@@ -27,13 +28,15 @@ use indwell_kernel::{
 
 use self::answer::Answer;
 pub(crate) use self::job::Job;
+use crate::prompt::Prompter;
 use crate::shared::{Command, Shared};
-use crate::{Error, ErrorKind, Event};
+use crate::{Error, ErrorDetails, ErrorKind, Event};
 
 /// The engine's worker on a backend.
 #[derive(Debug)]
 pub(crate) struct Worker<B> {
     shared: Arc<Shared>,
+    prompter: Arc<Prompter>,
     commands: Receiver<Command>,
     backend: B,
     scheduler: Scheduler,
@@ -53,12 +56,14 @@ enum Flow {
 impl<B: Backend + Send + 'static> Worker<B> {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        prompter: Arc<Prompter>,
         commands: Receiver<Command>,
         backend: B,
         config: SchedulerConfig,
     ) -> Self {
         Self {
             shared,
+            prompter,
             commands,
             backend,
             scheduler: Scheduler::new(config),
@@ -84,6 +89,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             };
             self.shared.end(reason);
             self.answer_all_that_are_left();
+            self.shared.release_model();
         })
     }
 
@@ -189,7 +195,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             Output::Token { request, token, logprob } => {
                 let Some(answer) = self.answers.get_mut(&request) else { return };
                 self.shared.stats.completion_tokens.fetch_add(1, Relaxed);
-                let told = answer.token(token, logprob, &self.shared.prompter, self.shared.now());
+                let told = answer.token(token, logprob, &self.prompter, self.shared.now());
                 match told {
                     answer::Told::Ongoing => {}
                     answer::Told::ReaderBehind => self.scheduler.pause(request),
@@ -254,11 +260,14 @@ impl<B: Backend + Send + 'static> Worker<B> {
 }
 
 fn deadline_exceeded() -> Error {
-    Error::remedied(
-        ErrorKind::DeadlineExceeded,
-        "the request's own deadline passed",
-        "give a longer timeout_ms, ask for fewer tokens, or keep less in flight",
-    )
+    let remedy = "allow more time, ask for fewer tokens, or keep less in flight";
+    let details = ErrorDetails {
+        field: Some("timeout_ms".to_owned()),
+        remedy: Some(remedy.to_owned()),
+        ..ErrorDetails::default()
+    };
+    let message = format!("the request's own deadline passed: {remedy}");
+    Error::with(ErrorKind::DeadlineExceeded, message, details, None)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

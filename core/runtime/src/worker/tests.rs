@@ -32,10 +32,11 @@ impl Rig {
         let config = config();
         let (commands, received) = crossbeam_channel::unbounded();
         let admission = AdmissionLimits::validate(None, None).expect("defaults");
+        let prompter = Arc::new(Prompter::new(model, config.request_tokens_max));
         let shared = Arc::new(Shared::new(
             commands,
             AdmissionGate::new(admission),
-            Prompter::new(model, config.request_tokens_max),
+            Arc::clone(&prompter),
             info(),
             RequestLimits {
                 request_tokens_max: config.request_tokens_max,
@@ -44,7 +45,7 @@ impl Rig {
             },
             config.context_tokens,
         ));
-        let worker = Worker::new(Arc::clone(&shared), received, backend, config);
+        let worker = Worker::new(Arc::clone(&shared), prompter, received, backend, config);
         let thread = worker.spawn().expect("a thread");
         Self { shared, thread: Some(thread) }
     }
