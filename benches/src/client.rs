@@ -21,6 +21,8 @@ pub struct Client {
     process: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
+    /// Whether its threads wait for each other spinning.
+    spins: bool,
 }
 
 /// What a client loads.
@@ -50,7 +52,8 @@ impl Client {
             .with_context(|| format!("the client of {name} could not be started: {command:?}"))?;
         let requests = process.stdin.take().expect("its input is a pipe");
         let answers = BufReader::new(process.stdout.take().expect("its output is a pipe"));
-        let mut client = Self { name: name.to_owned(), process, requests, answers };
+        let spins = load.threads != 1;
+        let mut client = Self { name: name.to_owned(), process, requests, answers, spins };
         let line = client.read_line()?;
         ensure!(line == "ready", "the client of {name} says {line:?} where it should be ready");
         Ok(client)
@@ -76,7 +79,7 @@ impl Client {
             sum.seconds += done.seconds;
         }
         let after = Usage::of_process(self.process.id());
-        sum.cpu_seconds = after.process_since(&before);
+        sum.cpu_seconds = after.process_since(&before).filter(|_| !self.spins);
         sum.others_share = after.others_since(&before);
         Ok(sum)
     }

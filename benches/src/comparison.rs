@@ -11,7 +11,8 @@ pub struct Measurement {
     pub events: u64,
     /// From the first request until the last event was read.
     pub seconds: f64,
-    /// What the contender's process took of the processors; `None` where the system can't tell.
+    /// What the contender's process took of the processors; `None` where the system can't tell,
+    /// and where threads that spin would be most of it.
     #[serde(default)]
     pub cpu_seconds: Option<f64>,
     /// The share of the machine's processors that others were using meanwhile.

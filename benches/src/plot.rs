@@ -18,7 +18,7 @@ pub struct Panel {
     pub aim: Option<f64>,
 }
 
-const PANEL_WIDTH: u32 = 420;
+const PANEL_WIDTH: u32 = 480;
 const HEIGHT: u32 = 360;
 
 impl Panel {
@@ -46,7 +46,7 @@ impl Panel {
         Self { title: title.to_owned(), columns: columns.collect(), aim }
     }
 
-    /// The least range that shows every value, the aim, and some room.
+    /// The least range that shows every value, the aim, and some room around them.
     fn range(&self) -> (f64, f64) {
         let values = self.columns.iter().flat_map(|(_, values)| values).copied().chain(self.aim);
         let values: Vec<f64> = values.collect();
@@ -82,7 +82,7 @@ where
     let (low, high) = panel.range();
     let right = panel.columns.len() as f64 - 0.5;
     let mut chart = ChartBuilder::on(area)
-        .caption(&panel.title, ("sans-serif", 16))
+        .caption(&panel.title, ("sans-serif", 15))
         .margin(12)
         .x_label_area_size(28)
         .y_label_area_size(48)
@@ -95,6 +95,7 @@ where
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .max_light_lines(0)
         .x_labels(panel.columns.len() * 2 + 1)
         .x_label_formatter(&name)
         .label_style(("sans-serif", 12))

@@ -40,7 +40,7 @@ impl Report {
             "# {}\n\n{}. Median of the rounds [smallest to largest].\n\n",
             self.title, self.machine
         );
-        text += "| workload | contender | tokens/s | by the first's | CPU µs an event | beyond the first's |\n";
+        text += "| workload | contender | tokens/s | ratio to the first | CPU µs an event | beyond the first's |\n";
         text += "|---|---|---|---|---|---|\n";
         for comparison in &self.comparisons {
             for series in &comparison.contenders {

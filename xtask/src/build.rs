@@ -58,6 +58,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Built> {
         command.env("CARGO_TERM_COLOR", "always");
     }
 
+    remove_dangling_links(&workspace.profile_dir())?;
     let mut progress = Progress::start("build");
     let mut watched = Watched::new(workspace);
     let status = process::watch(&mut command, |event| match event {
@@ -128,6 +129,24 @@ impl Watched {
     }
 }
 
+/// Removes links to libraries that are not there.
+///
+/// llama-cpp-sys-2's build script links each `lib*.so` into these folders, without the `lib*.so.0`
+/// that it points to. When the script runs a second time, it takes the dangling link for nothing
+/// there, links again, and panics: the name exists.
+fn remove_dangling_links(profile: &Path) -> Result<()> {
+    for folder in [profile.to_owned(), profile.join("deps"), profile.join("examples")] {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.is_symlink() && !path.exists() {
+                fs::remove_file(&path)
+                    .with_context(|| format!("could not remove {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether a file is one of the linked libraries, under the name that the linker writes into its
 /// users: a version of one number after the suffix on Linux (`.so.0`), before it on macOS
 /// (`.0.dylib`).
@@ -155,6 +174,20 @@ fn files_in(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn only_dangling_links_are_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let (profile, deps) = (root.path(), root.path().join("deps"));
+        fs::create_dir(&deps).unwrap();
+        fs::write(profile.join("libggml.so.0"), "library").unwrap();
+        std::os::unix::fs::symlink("libggml.so.0", profile.join("libggml.so")).unwrap();
+        std::os::unix::fs::symlink("libllama.so.0", deps.join("libllama.so")).unwrap();
+        remove_dangling_links(profile).unwrap();
+        assert!(profile.join("libggml.so").is_symlink());
+        assert!(!deps.join("libllama.so").is_symlink());
+    }
 
     #[test]
     fn only_linked_libraries_under_their_linked_names_count() {

@@ -94,7 +94,6 @@ fn measure(workload: &Workload, run: impl FnOnce() -> Result<u64>) -> Result<Mea
         workload.tokens()
     );
     Ok(Measurement {
-        cpu_seconds: after.process_since(&before),
         others_share: after.others_since(&before),
         ..Measurement::of_tokens(tokens, seconds)
     })

@@ -98,3 +98,10 @@ impl From<indwell::Device> for NativeDevice {
         }
     }
 }
+
+/// Indwell's version.
+#[uniffi::export]
+#[must_use]
+pub fn native_version() -> String {
+    indwell::VERSION.to_owned()
+}

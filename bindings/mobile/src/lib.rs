@@ -28,10 +28,3 @@ pub mod options;
 pub mod stream;
 
 uniffi::setup_scaffolding!("indwell_mobile");
-
-/// Indwell's version.
-#[uniffi::export]
-#[must_use]
-pub fn native_version() -> String {
-    indwell::VERSION.to_owned()
-}

@@ -3,78 +3,66 @@
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { setInterval } from "node:timers/promises";
 
 import { Engine } from "indwell";
 
 import { MODEL, collected, loaded, until } from "../testing/fixture.js";
+import { TICK_MS, startIdleProcess, startTimer } from "../testing/timer.js";
 
-const TICK_MS = 10;
 const SLIP_MS_MAX = 100;
+const ATTEMPTS = 3;
 
-/** Runs `work` beside a timer and gives how late the timer was at worst. */
-async function worstSlip(work) {
-  const controller = new AbortController();
-  const working = work().finally(() => controller.abort());
-  let [last, worst, ticks] = [performance.now(), 0, 0];
-  try {
-    for await (const _ of setInterval(TICK_MS, undefined, { signal: controller.signal })) {
-      const now = performance.now();
-      worst = Math.max(worst, now - last - TICK_MS);
-      last = now;
-      ticks += 1;
-    }
-  } catch (error) {
-    if (error.name !== "AbortError") throw error;
+/**
+ * Asserts that a timer stays on time beside `work`. On a machine with too much else to do every
+ * process is late now and then, one that does nothing too, whose figure is shown for that; a loop
+ * that is blocked is late at every attempt.
+ */
+async function assertOnTime(what, work) {
+  for (let attempt = 1; ; attempt++) {
+    const stopIdle = await startIdleProcess();
+    const stop = startTimer();
+    await work();
+    const { worst, ticks } = stop();
+    const idle = await stopIdle();
+    console.log(
+      `# ${what}: a ${TICK_MS} ms timer slipped by ${worst.toFixed(1)} ms at most, ` +
+        `an idle process's by ${idle.worst.toFixed(1)} ms, in ${ticks} ticks`,
+    );
+    if (worst < Math.max(SLIP_MS_MAX, idle.worst * 1.2)) return ticks;
+    assert.ok(attempt < ATTEMPTS, `${worst} ms`);
   }
-  await working;
-  return { worst, ticks };
-}
-
-function assertOnTime(what, { worst, ticks }) {
-  console.log(
-    `# ${what}: a ${TICK_MS} ms timer slipped by ${worst.toFixed(1)} ms at most, over ${ticks} ticks`,
-  );
-  assert.ok(worst < SLIP_MS_MAX, `${worst} ms`);
 }
 
 it("keeps a timer on time while 8 long generations run", async (t) => {
   const engine = await loaded(t, { contextTokens: 8192 });
-  const options = { maxTokens: 256, temperature: 1, seed: 5 };
-  const prompts = Array.from(
-    { length: 8 },
-    (_, index) => `Chapter ${index + 1}. It was a dark night and`,
-  );
-  const streamed = await worstSlip(() =>
+  const options = { maxTokens: 200, temperature: 1, seed: 5 };
+  const prompts = Array.from({ length: 8 }, (_, index) => `Chapter ${index + 1}. It was a night`);
+  const ticks = await assertOnTime("8 streams", () =>
     Promise.all(
       prompts.map((prompt) => collected(engine.complete(prompt, { ...options, stream: true }))),
     ),
   );
-  assertOnTime("8 streams", streamed);
-  assert.ok(streamed.ticks > 50, "the generations were long");
-  const whole = await worstSlip(() =>
+  assert.ok(ticks > 50, "the generations were long");
+  await assertOnTime("8 replies", () =>
     Promise.all(prompts.map((prompt) => engine.complete(prompt, options))),
   );
-  assertOnTime("8 replies", whole);
 });
 
-it("keeps a timer on time while long prompts are prepared, and while models load and close", async (t) => {
+it("keeps a timer on time while prompts are prepared, and while models load and close", async (t) => {
   const engine = await loaded(t, { contextTokens: 2048 });
   const huge = "word ".repeat(400_000);
-  const prepared = await worstSlip(async () => {
+  await assertOnTime("40 prompts of 2 MB", async () => {
     for (let round = 0; round < 20; round++) {
       await assert.rejects(engine.complete(huge), { code: "context_overflow" });
-      await assert.rejects(engine.chat(huge, { stream: true }).next(), {
-        code: "context_overflow",
-      });
+      const stream = engine.chat(huge, { stream: true });
+      await assert.rejects(stream.next(), { code: "context_overflow" });
     }
   });
-  assertOnTime("40 prompts of 2 MB", prepared);
-  const cycled = await worstSlip(async () => {
-    for (let cycle = 0; cycle < 3; cycle++)
+  await assertOnTime("load and close", async () => {
+    for (let cycle = 0; cycle < 3; cycle++) {
       await (await Engine.load(MODEL, { contextTokens: 1024 })).close();
+    }
   });
-  assertOnTime("load and close", cycled);
 });
 
 it("does not let a slow reader slow the others", async (t) => {

@@ -119,7 +119,7 @@ fn greedy(logits: &[f32]) -> Result<usize, SampleError> {
     Ok(start + within.expect("the block holds its maximum"))
 }
 
-/// ln softmax(logits)[token], summed in double precision against the largest logit.
+/// `ln softmax(logits)[token]`, summed in double precision against the largest logit.
 fn logprob(logits: &[f32], token: usize) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from((logit - largest).exp())).sum();

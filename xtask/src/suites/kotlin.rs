@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::Context;
 use crate::process;
@@ -29,10 +29,17 @@ pub(crate) fn run(context: &Context<'_>, tally: &mut Tally) -> Result<()> {
 /// Compiles the package and what is tested and measured with it, and gives the class path of all.
 pub(crate) fn class_path(context: &Context<'_>) -> Result<String> {
     process::quietly("kotlin: compile", maven(context).arg("test-compile"))?;
+    // Into a file: what Maven prints has a terminal's escape codes around it, quiet or not.
+    let file = context.workspace.state("kotlin-class-path");
+    let mut output = OsString::from("-Dexec.outputFile=");
+    output.push(&file);
     let print = ["exec:exec", "-Dexec.executable=echo", "-Dexec.args=%classpath"];
     let mut command = maven(context);
-    command.arg("--quiet").args(print).arg("-Dexec.classpathScope=test");
-    Ok(process::capture(&mut command)?.trim().to_owned())
+    command.args(print).arg("-Dexec.classpathScope=test").arg(output);
+    process::quietly("kotlin: class path", &mut command)?;
+    let printed =
+        fs::read_to_string(&file).with_context(|| format!("could not read {}", file.display()))?;
+    Ok(printed.trim().to_owned())
 }
 
 /// Maven in the package's folder, told where the staged library is.
