@@ -133,3 +133,23 @@ fn close_gives_the_weights_back_while_handles_remain() {
     assert_eq!(mapped(), 0, "and no more once it is closed");
     drop(engine);
 }
+
+/// A program that exits in the middle of a step ends as it said, though llama.cpp's static data is
+/// destroyed while the engine's thread is still there.
+#[test]
+fn the_process_may_exit_in_the_middle_of_a_step() {
+    if std::env::var_os("INDWELL_EXITS").is_some() {
+        let engine = engine().build().expect("an engine");
+        let mut stream = engine.chat(LONG).max_tokens(1000).stream().expect("a stream");
+        assert!(matches!(stream.next_blocking(), Some(Event::Text(_))));
+        std::process::exit(7);
+    }
+    for round in 0..10 {
+        let child = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "the_process_may_exit_in_the_middle_of_a_step"])
+            .env("INDWELL_EXITS", "1")
+            .output()
+            .expect("a child");
+        assert_eq!(child.status.code(), Some(7), "round {round}: {child:?}");
+    }
+}

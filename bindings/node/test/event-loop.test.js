@@ -10,27 +10,24 @@ import { MODEL, collected, loaded, until } from "../testing/fixture.js";
 import { TICK_MS, startIdleProcess, startTimer } from "../testing/timer.js";
 
 const SLIP_MS_MAX = 100;
-const ATTEMPTS = 3;
 
 /**
  * Asserts that a timer stays on time beside `work`. On a machine with too much else to do every
- * process is late now and then, one that does nothing too, whose figure is shown for that; a loop
- * that is blocked is late at every attempt.
+ * process is late now and then, one that does nothing too: what that one is late meanwhile is the
+ * machine's, and allowed for.
  */
 async function assertOnTime(what, work) {
-  for (let attempt = 1; ; attempt++) {
-    const stopIdle = await startIdleProcess();
-    const stop = startTimer();
-    await work();
-    const { worst, ticks } = stop();
-    const idle = await stopIdle();
-    console.log(
-      `# ${what}: a ${TICK_MS} ms timer slipped by ${worst.toFixed(1)} ms at most, ` +
-        `an idle process's by ${idle.worst.toFixed(1)} ms, in ${ticks} ticks`,
-    );
-    if (worst < Math.max(SLIP_MS_MAX, idle.worst * 1.2)) return ticks;
-    assert.ok(attempt < ATTEMPTS, `${worst} ms`);
-  }
+  const stopIdle = await startIdleProcess();
+  const stop = startTimer();
+  await work();
+  const { worst, ticks } = stop();
+  const idle = await stopIdle();
+  const figures =
+    `${what}: a ${TICK_MS} ms timer slipped by ${worst.toFixed(1)} ms at most, ` +
+    `an idle process's by ${idle.worst.toFixed(1)} ms, in ${ticks} ticks`;
+  console.log(`# ${figures}`);
+  assert.ok(worst <= SLIP_MS_MAX + idle.worst, figures);
+  return ticks;
 }
 
 it("keeps a timer on time while 8 long generations run", async (t) => {

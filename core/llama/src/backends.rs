@@ -93,6 +93,7 @@ impl Backends {
                 llama_cpp_2::llama_backend::load_backends_from_path(directory);
             }
             if has_cpu() {
+                crate::exit::install();
                 let token = LlamaBackend::init().expect("initialized once, under the lock");
                 tracing::debug!(directory = %directory.display(), "ggml backends loaded");
                 return Ok(LOADED.get_or_init(|| Backends { token, directory: directory.clone() }));

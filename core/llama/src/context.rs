@@ -44,6 +44,8 @@ pub struct Context {
     vocabulary_size: usize,
     /// Read by llama.cpp during a decode through a pointer into this allocation.
     abort: Arc<AtomicBool>,
+    /// Whether a batch was computed: the first one makes llama.cpp's last static data.
+    has_decoded: bool,
     /// Keeps the weights alive; dropped after the context.
     model: Arc<Model>,
 }
@@ -93,7 +95,8 @@ impl Context {
             return Err(refused("the model keeps no memory of its tokens".to_owned()));
         }
         let vocabulary_size = model.vocabulary().size() as usize;
-        Ok(Self { pointer, memory, params, vocabulary_size, abort, model })
+        crate::exit::install();
+        Ok(Self { pointer, memory, params, vocabulary_size, abort, has_decoded: false, model })
     }
 
     /// The model it computes with.
@@ -131,9 +134,14 @@ impl Context {
         if !(tokens_known && sequences_known && fits) {
             return Err(DecodeError::InvalidBatch);
         }
+        let _computing = crate::exit::computing();
         // SAFETY: the context is alive and ours alone; the batch's arrays hold as many entries as
         // it states, and its ids were checked against the model and the context.
         let code = unsafe { sys::llama_decode(self.pointer.as_ptr(), batch.as_llama()) };
+        if !self.has_decoded {
+            self.has_decoded = true;
+            crate::exit::install();
+        }
         match code {
             0 => Ok(()),
             1 => Err(DecodeError::NoSlot),
@@ -214,5 +222,6 @@ fn llama_params(params: &ContextParams, abort: &Arc<AtomicBool>) -> sys::llama_c
 
 unsafe extern "C" fn abort_requested(flag: *mut c_void) -> bool {
     // SAFETY: points to the flag in the `Arc` that the context holds while it lives.
-    unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
+    let aborted = unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed);
+    aborted || crate::exit::is_exiting()
 }

@@ -21,6 +21,7 @@ pub mod batch;
 pub mod context;
 pub mod error;
 pub mod executor;
+mod exit;
 pub mod log;
 pub mod model;
 mod module_dir;

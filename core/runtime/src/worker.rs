@@ -169,6 +169,8 @@ impl<B: Backend + Send + 'static> Worker<B> {
     /// Turns what the scheduler says into events. Telling may end requests (stop strings), so
     /// it goes on until nothing is left to tell.
     fn tell(&mut self) {
+        // Before any event: whoever reads it may ask for the load next.
+        self.publish_load();
         loop {
             self.outputs.extend(self.scheduler.drain_outputs());
             if self.outputs.is_empty() {

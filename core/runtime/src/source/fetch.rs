@@ -14,6 +14,8 @@ use crate::{Error, Progress, Result, Stage};
 
 /// Names the Python whose pip is used.
 const PYTHON_VARIABLE: &str = "INDWELL_PYTHON";
+/// How many bytes are unpacked between two tellings of it.
+const PROGRESS_BYTES: u64 = 1 << 20;
 /// How often the progress of pip is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -112,7 +114,7 @@ fn unpack(
     let mut output = File::create(target).map_err(io)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
-    let mut done = 0;
+    let (mut done, mut told) = (0, 0);
     loop {
         let read = member.read(&mut buffer).map_err(io)?;
         if read == 0 {
@@ -121,7 +123,10 @@ fn unpack(
         hasher.update(&buffer[..read]);
         output.write_all(&buffer[..read]).map_err(io)?;
         done += read as u64;
-        on_progress(Progress::new(Stage::Verify, done, Some(alias.size_bytes)));
+        if done - told >= PROGRESS_BYTES || done == alias.size_bytes {
+            told = done;
+            on_progress(Progress::new(Stage::Verify, done, Some(alias.size_bytes)));
+        }
     }
     output.sync_all().map_err(io)?;
     let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
