@@ -1,6 +1,6 @@
 //! Who executes a plan: llama.cpp in production, a script in simulation.
 
-use crate::{Plan, SeqId, Token};
+use crate::{Plan, SeqId, SnapshotId, Token};
 
 /// Executes plans. One call is one step; nothing runs between calls.
 pub trait Backend {
@@ -10,7 +10,7 @@ pub trait Backend {
     /// # Errors
     /// [`StepError`] if the batch as a whole failed. Then nothing was sampled; each chunk's
     /// sequence may hold some of the chunk's cells, which the scheduler removes with a
-    /// `Truncate` in the next plan.
+    /// `Truncate` in the next plan. What `outcome` says of memory operations holds even so.
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError>;
 }
 
@@ -21,13 +21,23 @@ pub struct Outcome {
     pub samples: Vec<Sample>,
     /// Sequences whose own part failed, while the others' succeeded.
     pub failures: Vec<(SeqId, SequenceFailure)>,
+    /// Memory operations that were refused, as indices into [`Plan::ops`], ascending.
+    pub refused: Vec<usize>,
+    /// Snapshots that were saved, with their sizes in bytes.
+    pub saved: Vec<(SnapshotId, u64)>,
+    /// The memory's extent: its highest used cell and all below it, which attention passes over.
+    /// `None` where the backend does not count cells.
+    pub extent: Option<u32>,
 }
 
 impl Outcome {
-    /// Empties both lists and keeps their room.
+    /// Empties all lists and keeps their room.
     pub fn clear(&mut self) {
         self.samples.clear();
         self.failures.clear();
+        self.refused.clear();
+        self.saved.clear();
+        self.extent = None;
     }
 }
 

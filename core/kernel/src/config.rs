@@ -20,6 +20,41 @@ pub struct SchedulerOptions {
     pub prefill_chunk_tokens: Option<i64>,
 }
 
+/// What the backend's memory can share and cut, found out at load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// At any position: attention.
+    AnyPosition,
+    /// Only whole, at the length it was kept at: recurrent and hybrid memory.
+    ExactEnds,
+}
+
+/// The prefix cache's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefixConfig {
+    /// What the memory can do.
+    pub reuse: Reuse,
+    /// Sequences that keep prefixes resident, besides those that requests run on; 0 turns the
+    /// prefix cache off.
+    pub residents_max: u32,
+    /// Resident tokens that no running request uses, pinned ones not counted.
+    pub idle_tokens_max: u32,
+    /// Whether what leaves the memory is saved to other tiers first.
+    pub snapshots: bool,
+}
+
+impl PrefixConfig {
+    /// No prefix cache.
+    pub const OFF: Self =
+        Self { reuse: Reuse::AnyPosition, residents_max: 0, idle_tokens_max: 0, snapshots: false };
+
+    /// Whether there is a prefix cache.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.residents_max > 0
+    }
+}
+
 /// Validated bounds: `1 ≤ sequences_max ≤ batch_tokens` and
 /// `1 ≤ prefill_chunk_tokens ≤ batch_tokens` hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +69,8 @@ pub struct SchedulerConfig {
     pub batch_tokens: u32,
     /// Prompt tokens of one step while other sequences are decoding.
     pub prefill_chunk_tokens: u32,
+    /// The prefix cache. Off after validation: what it can be is known when the model is loaded.
+    pub prefix: PrefixConfig,
 }
 
 impl SchedulerConfig {
@@ -103,6 +140,7 @@ impl SchedulerOptions {
             sequences_max,
             batch_tokens,
             prefill_chunk_tokens,
+            prefix: PrefixConfig::OFF,
         })
     }
 }

@@ -6,17 +6,22 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// A sequence of the backend's memory: a slot in `0..sequences_max`, reused after release.
+/// A sequence of the backend's memory. Requests run on `0..sequences_max`; the sequences above
+/// keep prefixes resident. Reused after release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeqId(pub u32);
 
 impl SeqId {
-    /// The sequence's index in tables of `sequences_max` entries.
+    /// The sequence's index in tables with an entry for each.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
+
+/// One snapshot of computed tokens outside the backend's memory. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SnapshotId(pub u64);
 
 /// A token id of the model's vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +37,12 @@ impl fmt::Display for RequestId {
 impl fmt::Display for SeqId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sequence {}", self.0)
+    }
+}
+
+impl fmt::Display for SnapshotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "snapshot {}", self.0)
     }
 }
 

@@ -11,8 +11,8 @@
 //! ```
 //! use indwell_kernel::testing::ScriptedBackend;
 //! use indwell_kernel::{
-//!     Backend, Outcome, Output, Plan, Request, RequestId, SamplingParams, Scheduler,
-//!     SchedulerOptions, Token,
+//!     Backend, CacheUse, Goal, Outcome, Output, Plan, Request, RequestId, SamplingParams,
+//!     Scheduler, SchedulerOptions, Token,
 //! };
 //!
 //! let config = SchedulerOptions::default().validate()?;
@@ -22,6 +22,9 @@
 //! scheduler.submit(Request {
 //!     id: RequestId(0),
 //!     prompt: vec![Token(1), Token(2)],
+//!     boundaries: Vec::new(),
+//!     goal: Goal::Generate,
+//!     cache: CacheUse::Bypass,
 //!     max_tokens: 3,
 //!     sampling: SamplingParams::greedy(),
 //!     logprobs: false,
@@ -60,6 +63,8 @@
 //! | [`time`] | a point in time as an argument |
 //! | [`invalid`] | how a refused value is told |
 //! | [`config`] | the scheduler's validated bounds |
+//! | [`namespace`] | whose prefixes may be shared with whom |
+//! | [`snapshot`] | computed tokens outside the backend's memory |
 //! | [`sampling`] | validated sampling parameters |
 //! | [`admission`] | the bounded queue's policy |
 //! | [`request`] | what the scheduler is asked, and how it ends |
@@ -75,22 +80,26 @@ pub mod backend;
 pub mod config;
 pub mod ids;
 pub mod invalid;
+pub mod namespace;
 pub mod plan;
 pub mod request;
 pub mod sampling;
 pub mod scheduler;
 pub mod sequence;
+pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
 
 pub use admission::{AdmissionGate, AdmissionLimits, Overload};
 pub use backend::{Backend, Outcome, Sample, SequenceFailure, StepError};
-pub use config::{SchedulerConfig, SchedulerOptions};
-pub use ids::{RequestId, SeqId, Token};
+pub use config::{PrefixConfig, Reuse, SchedulerConfig, SchedulerOptions};
+pub use ids::{RequestId, SeqId, SnapshotId, Token};
 pub use invalid::Invalid;
+pub use namespace::{Namespace, NamespaceBuilder, NamespaceField};
 pub use plan::{Chunk, MemoryOp, Plan};
-pub use request::{End, FinishReason, Output, Request};
+pub use request::{CacheUse, End, FinishReason, Goal, Output, Request};
 pub use sampling::{SamplingOptions, SamplingParams};
 pub use scheduler::{Load, Scheduler};
+pub use snapshot::{SnapshotKey, SnapshotPlace, Tier};
 pub use time::Timestamp;

@@ -4,11 +4,16 @@
 //! allocates nothing.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::{SamplingParams, SeqId, Token};
+use crate::{SamplingParams, SeqId, SnapshotId, SnapshotKey, Token};
 
 /// A change of the backend's sequence memory. A step's operations run once each, in order,
 /// before its batch, and hold even if the batch then fails.
+///
+/// `Share`, `Replace`, `Save`, `Restore` and `Compact` may be refused by the backend, which then
+/// has done nothing of it and lists it in [`crate::Outcome::refused`]. A request's sequence whose
+/// `Share` was refused takes no part in the batch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MemoryOp {
     /// A new request takes the sequence, which is empty.
@@ -27,10 +32,59 @@ pub enum MemoryOp {
         /// The first position to remove.
         from: u32,
     },
-    /// The sequence's request is over: removes all its cells and its sampler.
+    /// The sequence's request or prefix is over: removes all its cells and its sampler.
     Release {
         /// Which sequence.
         seq: SeqId,
+    },
+    /// Lets `to` have `from`'s cells at the positions `range` too; nothing is copied. `to` has no
+    /// cells at or after the range's start, and all before it. Memory that can be shared only
+    /// whole is asked for no more than all that `from` has, from position 0.
+    Share {
+        /// Who has the cells.
+        from: SeqId,
+        /// Who gets them as well.
+        to: SeqId,
+        /// Which positions.
+        range: Range<u32>,
+    },
+    /// As `Share`, in place of cells of the same tokens that `to` has at these positions.
+    Replace {
+        /// Who has the cells that stay.
+        from: SeqId,
+        /// Whose own cells are freed.
+        to: SeqId,
+        /// Which positions.
+        range: Range<u32>,
+    },
+    /// Copies the state of the positions `range` of `seq` out of the memory.
+    Save {
+        /// Which sequence.
+        seq: SeqId,
+        /// Which positions.
+        range: Range<u32>,
+        /// The name it is to be known by.
+        snapshot: SnapshotId,
+        /// What it is of.
+        key: Arc<SnapshotKey>,
+    },
+    /// Gives `seq` cells at the positions `range` with the state of a snapshot, which holds at
+    /// least these. `seq` has all positions before the range and none after.
+    Restore {
+        /// Which snapshot.
+        snapshot: SnapshotId,
+        /// Which sequence.
+        seq: SeqId,
+        /// Which positions.
+        range: Range<u32>,
+    },
+    /// Moves the cells at the positions `range` of `seq`, which nobody shares, to where fewer
+    /// cells lie idle before them.
+    Compact {
+        /// Which sequence.
+        seq: SeqId,
+        /// Which positions.
+        range: Range<u32>,
     },
 }
 

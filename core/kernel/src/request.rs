@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{RequestId, SamplingParams, SequenceFailure, Timestamp, Token};
+use crate::{
+    Namespace, RequestId, SamplingParams, SequenceFailure, SnapshotId, Tier, Timestamp, Token,
+};
 
 /// A request that passed validation: tokens, not text.
 #[derive(Clone, Debug)]
@@ -11,7 +13,14 @@ pub struct Request {
     pub id: RequestId,
     /// The prompt; not empty, and shorter than `request_tokens_max`.
     pub prompt: Vec<Token>,
-    /// Tokens to generate at most; at least 1.
+    /// Lengths at which the prompt could be cut for reuse, ascending: the ends of its messages.
+    /// Only memory that can't be cut anywhere asks for them.
+    pub boundaries: Vec<u32>,
+    /// What is wanted.
+    pub goal: Goal,
+    /// Whether it takes part in the prefix cache.
+    pub cache: CacheUse,
+    /// Tokens to generate at most; at least 1. Without meaning for [`Goal::Cache`].
     pub max_tokens: u32,
     /// How tokens are drawn.
     pub sampling: SamplingParams,
@@ -19,6 +28,35 @@ pub struct Request {
     pub logprobs: bool,
     /// When the request ends unfinished, if it has a deadline.
     pub deadline: Option<Timestamp>,
+}
+
+/// What a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Goal {
+    /// An answer.
+    Generate,
+    /// Its prompt computed, and kept resident until it is unpinned.
+    Cache,
+}
+
+/// Whether a request takes part in the prefix cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheUse {
+    /// It shares prefixes with the requests of the same namespace.
+    Use(Namespace),
+    /// It is computed anew, and leaves nothing behind.
+    Bypass,
+}
+
+impl CacheUse {
+    /// The namespace it shares prefixes in.
+    #[must_use]
+    pub fn namespace(self) -> Option<Namespace> {
+        match self {
+            CacheUse::Use(namespace) => Some(namespace),
+            CacheUse::Bypass => None,
+        }
+    }
 }
 
 /// Why a finished answer is complete.
@@ -46,6 +84,8 @@ impl FinishReason {
 pub enum End {
     /// The answer is complete.
     Finished(FinishReason),
+    /// The prompt is computed and pinned, as [`Goal::Cache`] wants.
+    Cached,
     /// The caller cancelled it.
     Cancelled,
     /// Its deadline passed.
@@ -62,6 +102,26 @@ pub enum Output {
     Admitted {
         /// Which request.
         request: RequestId,
+    },
+    /// Some of its prompt need not be computed. At most once, after `Admitted`.
+    CacheHit {
+        /// Which request.
+        request: RequestId,
+        /// How many tokens.
+        tokens: u32,
+        /// The slowest tier that some of them came from.
+        tier: Tier,
+    },
+    /// A waiting request could use this snapshot, whose place is asked for:
+    /// [`crate::Scheduler::place_snapshot`] answers.
+    Fetch {
+        /// Which snapshot.
+        snapshot: SnapshotId,
+    },
+    /// Nothing knows this snapshot any more: it may be deleted.
+    Forget {
+        /// Which snapshot.
+        snapshot: SnapshotId,
     },
     /// It has one more token.
     Token {

@@ -70,7 +70,9 @@ proptest! {
                     sequences_max,
                     batch_tokens,
                     prefill_chunk_tokens,
+                    prefix,
                 } = config;
+                prop_assert!(!prefix.is_on());
                 prop_assert!((1..=context_tokens).contains(&request_tokens_max));
                 prop_assert!((1..=SEQUENCES_LIMIT).contains(&sequences_max));
                 prop_assert!(sequences_max <= batch_tokens);

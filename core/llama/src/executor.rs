@@ -68,7 +68,8 @@ impl Executor {
         &self.context
     }
 
-    fn apply(&mut self, op: &MemoryOp) {
+    /// Whether the operation was done; `false` if it was refused.
+    fn apply(&mut self, op: &MemoryOp) -> bool {
         match op {
             MemoryOp::Open { seq, sampling, logprobs } => {
                 let size = self.context.model().vocabulary().size() as usize;
@@ -91,7 +92,13 @@ impl Executor {
                 self.context.release(*seq);
                 self.seats[seq.index()] = Seat::default();
             }
+            MemoryOp::Share { .. }
+            | MemoryOp::Replace { .. }
+            | MemoryOp::Save { .. }
+            | MemoryOp::Restore { .. }
+            | MemoryOp::Compact { .. } => return false,
         }
+        true
     }
 
     /// Fills the batch with the plan's chunks, but for sequences that failed already.
@@ -184,8 +191,10 @@ impl Seat {
 impl Backend for Executor {
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
         outcome.clear();
-        for op in &plan.ops {
-            self.apply(op);
+        for (at, op) in plan.ops.iter().enumerate() {
+            if !self.apply(op) {
+                outcome.refused.push(at);
+            }
         }
         self.fill(plan);
         if !self.batch.is_empty() {

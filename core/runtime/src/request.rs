@@ -172,6 +172,9 @@ impl<I> Request<I> {
             request: indwell_kernel::Request {
                 id,
                 prompt,
+                boundaries: Vec::new(),
+                goal: indwell_kernel::Goal::Generate,
+                cache: indwell_kernel::CacheUse::Bypass,
                 max_tokens: config.max_tokens,
                 sampling: config.sampling,
                 logprobs: config.logprobs,

@@ -206,6 +206,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
                     }
                 }
             }
+            Output::CacheHit { .. } | Output::Fetch { .. } | Output::Forget { .. } => {}
             Output::Ended { request, end } => self.end(request, end),
         }
     }
@@ -219,6 +220,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         let stats = &self.shared.stats;
         let (counter, event) = match end {
             End::Finished(reason) => (&stats.requests_finished, answer.finish(reason, now)),
+            End::Cached => (&stats.requests_finished, answer.finish(FinishReason::Length, now)),
             End::Cancelled => (&stats.requests_cancelled, Event::Cancelled),
             End::DeadlineExceeded => (&stats.requests_failed, Event::Failed(deadline_exceeded())),
             End::Failed(failure) => {

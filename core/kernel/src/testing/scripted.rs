@@ -108,6 +108,11 @@ impl ScriptedBackend {
                 let slot = self.memory[seq.index()].take();
                 assert!(slot.is_some(), "{seq} was released but never opened");
             }
+            MemoryOp::Share { .. }
+            | MemoryOp::Replace { .. }
+            | MemoryOp::Save { .. }
+            | MemoryOp::Restore { .. }
+            | MemoryOp::Compact { .. } => panic!("nothing is shared yet"),
         }
     }
 

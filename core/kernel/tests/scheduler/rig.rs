@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
-    Backend, Chunk, End, FinishReason, Outcome, Output, Plan, Request, RequestId, SamplingParams,
-    Scheduler, SchedulerConfig, SchedulerOptions, SeqId, SequenceFailure, StepError, Timestamp,
-    Token,
+    Backend, CacheUse, Chunk, End, FinishReason, Goal, Outcome, Output, Plan, Request, RequestId,
+    SamplingParams, Scheduler, SchedulerConfig, SchedulerOptions, SeqId, SequenceFailure,
+    StepError, Timestamp, Token,
 };
 
 /// One request's part of a batch: who, and how many tokens.
@@ -87,6 +87,9 @@ impl Rig {
         self.scheduler.submit(Request {
             id,
             prompt: prompt(id, length),
+            boundaries: Vec::new(),
+            goal: Goal::Generate,
+            cache: CacheUse::Bypass,
             max_tokens,
             sampling: SamplingParams::greedy(),
             logprobs: false,
@@ -154,8 +157,12 @@ impl Rig {
         self.scheduler.audit().expect("the scheduler's invariants hold");
         for output in self.scheduler.drain_outputs() {
             let (Output::Admitted { request }
+            | Output::CacheHit { request, .. }
             | Output::Token { request, .. }
-            | Output::Ended { request, .. }) = output;
+            | Output::Ended { request, .. }) = output
+            else {
+                continue;
+            };
             self.outputs.entry(request).or_default().push(output);
         }
     }
@@ -174,7 +181,7 @@ impl Rig {
     pub(crate) fn answer(&mut self, request: RequestId) -> Vec<Token> {
         let token = |output: &Output| match output {
             Output::Token { token, .. } => Some(*token),
-            Output::Admitted { .. } | Output::Ended { .. } => None,
+            _ => None,
         };
         self.outputs_of(request).iter().filter_map(token).collect()
     }
@@ -235,6 +242,7 @@ impl Rig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Finished(FinishReason),
+    Cached,
     Cancelled,
     DeadlineExceeded,
     Failed(SequenceFailure),
@@ -244,6 +252,7 @@ impl Ended {
     fn of(end: &End) -> Self {
         match end {
             End::Finished(reason) => Self::Finished(*reason),
+            End::Cached => Self::Cached,
             End::Cancelled => Self::Cancelled,
             End::DeadlineExceeded => Self::DeadlineExceeded,
             End::Failed(failure) => Self::Failed((**failure).clone()),

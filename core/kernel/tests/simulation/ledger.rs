@@ -59,6 +59,7 @@ impl Entry {
 pub(crate) struct Ends {
     pub(crate) stop: u64,
     pub(crate) length: u64,
+    pub(crate) cached: u64,
     pub(crate) cancelled: u64,
     pub(crate) deadline: u64,
     pub(crate) failed: u64,
@@ -100,7 +101,10 @@ impl Ledger {
     ) -> Result<Option<u32>, String> {
         let (Output::Admitted { request }
         | Output::Token { request, .. }
-        | Output::Ended { request, .. }) = output;
+        | Output::Ended { request, .. }) = output
+        else {
+            return Err(format!("{output:?} without a prefix cache"));
+        };
         let Some(entry) = self.live.get_mut(request) else {
             return Err(format!("{request}: {output:?} for a request that ended or never was"));
         };
@@ -111,6 +115,7 @@ impl Ledger {
                 entry.phase = Phase::Admitted;
                 Ok(Some(entry.prompt_length()))
             }
+            (Output::CacheHit { .. } | Output::Fetch { .. } | Output::Forget { .. }, _) => Ok(None),
             (Output::Token { .. }, Phase::Waiting) => fault("a token before admission"),
             (Output::Token { token, .. }, Phase::Admitted) => {
                 let (due, ends) = oracle.next_token(&entry.tokens);
@@ -153,6 +158,7 @@ impl AddAssign for Ends {
     fn add_assign(&mut self, other: Self) {
         self.stop += other.stop;
         self.length += other.length;
+        self.cached += other.cached;
         self.cancelled += other.cancelled;
         self.deadline += other.deadline;
         self.failed += other.failed;
@@ -164,6 +170,7 @@ impl Ends {
         *match end {
             End::Finished(FinishReason::Stop) => &mut self.stop,
             End::Finished(FinishReason::Length) => &mut self.length,
+            End::Cached => &mut self.cached,
             End::Cancelled => &mut self.cancelled,
             End::DeadlineExceeded => &mut self.deadline,
             End::Failed(_) => &mut self.failed,

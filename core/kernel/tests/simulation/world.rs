@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault, VirtualClock};
 use indwell_kernel::{
-    AdmissionGate, Backend, FinishReason, Load, MemoryOp, Outcome, Output, Plan, Request,
-    RequestId, SamplingParams, Scheduler, StepError, Token,
+    AdmissionGate, Backend, CacheUse, FinishReason, Goal, Load, MemoryOp, Outcome, Output, Plan,
+    Request, RequestId, SamplingParams, Scheduler, StepError, Token,
 };
 
 use crate::ledger::{Cause, Ends, Ledger, Phase};
@@ -136,6 +136,9 @@ impl World {
         let request = Request {
             id: RequestId(self.ledger.count),
             prompt: (0..length).map(|_| token(&mut self.random)).collect(),
+            boundaries: Vec::new(),
+            goal: Goal::Generate,
+            cache: CacheUse::Bypass,
             max_tokens: self.random.within(1..=40),
             sampling: SamplingParams::greedy(),
             logprobs: false,
@@ -355,6 +358,9 @@ impl AddAssign for Tally {
 fn record(output: &Output, history: &mut DefaultHasher) {
     match output {
         Output::Admitted { request } => (0, request).hash(history),
+        Output::CacheHit { request, tokens, .. } => (3, request, tokens).hash(history),
+        Output::Fetch { snapshot } => (4, snapshot).hash(history),
+        Output::Forget { snapshot } => (5, snapshot).hash(history),
         Output::Token { request, token, .. } => (1, request, token).hash(history),
         Output::Ended { request, end } => (2, request, std::mem::discriminant(end)).hash(history),
     }
