@@ -84,11 +84,25 @@ impl Client {
         Ok(sum)
     }
 
-    fn ask(&mut self, workload: &Workload) -> Result<Measurement> {
-        let sent = writeln!(self.requests, "{}", workload.to_line());
+    /// Sends it a line and gives its answer to it, whatever the two mean.
+    ///
+    /// # Errors
+    /// When the client has ended.
+    pub fn exchange(&mut self, line: &str) -> Result<String> {
+        let sent = writeln!(self.requests, "{line}");
         sent.and_then(|()| self.requests.flush())
             .with_context(|| format!("the client of {} listens no more", self.name))?;
-        let line = self.read_line()?;
+        self.read_line()
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn ask(&mut self, workload: &Workload) -> Result<Measurement> {
+        let line = self.exchange(&workload.to_line())?;
         let done: Measurement = serde_json::from_str(&line)
             .with_context(|| format!("the client of {} answered {line:?}", self.name))?;
         ensure!(

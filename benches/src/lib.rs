@@ -15,12 +15,14 @@
 //! | [`small_model`] | a model file that makes a step cheap |
 //! | [`report`] | JSON, Markdown |
 //! | [`plot`] | SVG |
+//! | [`requantized`] | a model file with other weights' types, kept |
 
 pub mod client;
 pub mod comparison;
 pub mod machine;
 pub mod plot;
 pub mod report;
+pub mod requantized;
 pub mod rounds;
 pub mod small_model;
 pub mod workload;

@@ -48,6 +48,12 @@ impl Usage {
     }
 }
 
+/// The memory of this process that is in RAM, in bytes.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    resident_kib(&fs::read_to_string("/proc/self/status").ok()?).map(|kib| kib * 1024)
+}
+
 /// What it is measured on, in a few words.
 #[must_use]
 pub fn description() -> String {
@@ -60,6 +66,12 @@ pub fn description() -> String {
 
 fn processors() -> Option<usize> {
     std::thread::available_parallelism().ok().map(usize::from)
+}
+
+/// `VmRSS` in `/proc/PID/status`.
+fn resident_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// User and system time in `/proc/PID/stat`, after the program's name in parentheses.
@@ -91,6 +103,13 @@ mod tests {
     fn idle_time_is_not_busy() {
         assert_eq!(machine_ticks("cpu  10 1 5 1000 200 2 3 4 99 0\ncpu0 1"), Some(25));
         assert_eq!(machine_ticks("nothing"), None);
+    }
+
+    #[test]
+    fn memory_in_ram_is_one_line_of_many() {
+        let status = "Name:\tbench\nVmPeak:\t   9999 kB\nVmRSS:\t   1234 kB\nThreads:\t4\n";
+        assert_eq!(resident_kib(status), Some(1234));
+        assert_eq!(resident_kib("VmRSS: much"), None);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Panels of dots, one dot a round and a bar at the median, as SVG.
+//! Panels of dots, one dot a round and a bar at the median, as SVG; [`curves`] over a run's course.
+
+pub mod curves;
 
 use std::path::Path;
 

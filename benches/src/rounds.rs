@@ -21,20 +21,36 @@ pub fn take_turns(
     names: &[&str],
     warm_up: u32,
     rounds: u32,
-    mut measure: impl FnMut(usize, u32) -> Result<Measurement>,
+    measure: impl FnMut(usize, u32) -> Result<Measurement>,
 ) -> Result<Vec<Series>> {
-    let mut series: Vec<Series> = names.iter().map(|name| Series::new(name)).collect();
+    let measured = turns(names.len(), warm_up, rounds, measure)?;
+    let series =
+        |(name, measurements): (&&str, _)| Series { name: (*name).to_owned(), measurements };
+    Ok(names.iter().zip(measured).map(series).collect())
+}
+
+/// [`take_turns`] for whatever is measured: for each contender what counts, round by round.
+///
+/// # Errors
+/// The first that `measure` gives.
+pub fn turns<T>(
+    contenders: usize,
+    warm_up: u32,
+    rounds: u32,
+    mut measure: impl FnMut(usize, u32) -> Result<T>,
+) -> Result<Vec<Vec<T>>> {
+    let mut measured: Vec<Vec<T>> = (0..contenders).map(|_| Vec::new()).collect();
     for round in 0..warm_up + rounds {
-        for turn in 0..names.len() {
-            let contender = (turn + round as usize) % names.len();
+        for turn in 0..contenders {
+            let contender = (turn + round as usize) % contenders;
             sleep(SETTLE);
             let measurement = measure(contender, round)?;
             if round >= warm_up {
-                series[contender].measurements.push(measurement);
+                measured[contender].push(measurement);
             }
         }
     }
-    Ok(series)
+    Ok(measured)
 }
 
 #[cfg(test)]

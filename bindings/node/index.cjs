@@ -8,6 +8,7 @@ const { devices } = require("./lib/devices.cjs");
 const { Engine } = require("./lib/engine.cjs");
 const { IndwellError } = require("./lib/error.cjs");
 const { version } = require("./lib/native.cjs");
+const { CachedPrefix } = require("./lib/prefix.cjs");
 const { TokenStream } = require("./lib/stream.cjs");
 
-module.exports = { Engine, IndwellError, TokenStream, devices, version };
+module.exports = { CachedPrefix, Engine, IndwellError, TokenStream, devices, version };

@@ -37,6 +37,9 @@ export declare class Engine {
   /** What the engine has done and is doing, or did until it was closed. */
   stats(): EngineStats;
 
+  /** What the prefix cache holds and has done, tier by tier, or did until the engine was closed. */
+  caches(): CacheStats;
+
   /**
    * Answers a chat. A text alone is one message of the user.
    *
@@ -56,6 +59,27 @@ export declare class Engine {
   /** Continues a text, without a chat template. Streams and errors are as in {@link chat}. */
   complete(prompt: string, options: CompletionOptions & { stream: true }): TokenStream;
   complete(prompt: string, options?: CompletionOptions & { stream?: false }): Promise<Reply>;
+
+  /**
+   * Computes the beginning of chats, and keeps it at hand until the handle is unpinned: for
+   * instructions that many chats begin with. A text alone is one message of the user.
+   *
+   * Rejects as a request does; with `unsupported` where there is no prefix cache; with `cancelled`
+   * when the signal aborts, and then nothing is kept.
+   */
+  cachePrefix(
+    messages: string | readonly Message[],
+    options?: PrefixOptions,
+  ): Promise<CachedPrefix>;
+
+  /**
+   * Gives back at least this many bytes of the memory that cached prefixes take, coldest first, if
+   * there are as many, and all for `Infinity`; resolves with how many it gave back. For an
+   * application that is told to use less memory.
+   *
+   * Takes about a step. Rejects with `invalid_request`, `engine_closed`, `engine_poisoned`.
+   */
+  trim(bytes: number | bigint): Promise<number>;
 
   /** Ends all requests with `engine_closed` and frees the model. A second close does nothing. */
   close(): Promise<void>;
@@ -88,6 +112,28 @@ export declare class TokenStream
   throw(error: unknown): Promise<IteratorResult<StreamEvent, undefined>>;
   [Symbol.asyncIterator](): this;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A prefix that is kept for the requests that begin with it, until it is unpinned. It is the last
+ * thing to give way when memory is short.
+ *
+ * It keeps no engine open. One that is lost is unpinned when it is collected, which may be late.
+ */
+export declare class CachedPrefix {
+  private constructor();
+
+  /** How many tokens it has, the chat template's included. */
+  readonly tokens: number;
+
+  /**
+   * Lets go of it: it stays cached as any other prefix, and gives way as one. Never blocks; a
+   * second time does nothing, and so does the first on a closed engine.
+   */
+  unpin(): void;
+
+  /** `using prefix = ...`: the same as {@link unpin}. */
+  [Symbol.dispose](): void;
 }
 
 /** What a request or a load failed with. The fields are there where they make sense. */
@@ -170,6 +216,20 @@ export interface LoadOptions {
   flashAttention?: boolean;
   /** Events that a stream's reader may be behind before its request is paused. Default 256. */
   streamCapacity?: number;
+  /**
+   * Tokens of prefixes that nobody uses just now, which the context may hold for later requests; 0
+   * turns the prefix cache off. Default 4096, or half of `contextTokens` if that is less.
+   */
+  prefixCacheTokens?: number;
+  /**
+   * Bytes of memory beside the context for prefixes that had to leave it; 0 for none. Default 1
+   * GiB, or an eighth of the memory that the process may use if that is less.
+   */
+  hostCacheBytes?: number;
+  /** A folder for prefixes that had to leave the memory, and for the next process. Default none. */
+  diskCacheDir?: string;
+  /** Bytes that they may take there; at least 1. Default 10 GiB. */
+  diskCacheBytes?: number;
   /** Hears how far loading has come; the latest news only, if it is slow. */
   onProgress?: (progress: Progress) => void;
   /** Gives up loading. */
@@ -196,6 +256,13 @@ export interface RequestOptions {
   timeoutMs?: number;
   /** Whether to tell each token's log-probability. */
   logprobs?: boolean;
+  /**
+   * `use`, the default, takes what is cached of the prompt and leaves it cached for others;
+   * `bypass` computes it anew and leaves nothing.
+   */
+  cache?: "use" | "bypass";
+  /** Shares cached prefixes with requests of the same salt alone: 1 to 1024 bytes of UTF-8. */
+  cacheSalt?: string;
   /** Cancels the request when it aborts. An aborted signal makes no request at all. */
   signal?: AbortSignal;
 }
@@ -204,6 +271,16 @@ export interface RequestOptions {
 export interface CompletionOptions extends RequestOptions {
   /** Whether control tokens written in the prompt are control tokens, not text. Default false. */
   parseSpecial?: boolean;
+}
+
+/** Options of {@link Engine.cachePrefix}. */
+export interface PrefixOptions {
+  /** Keeps the prefix for requests of the same salt alone: 1 to 1024 bytes of UTF-8. */
+  cacheSalt?: string;
+  /** It fails with `deadline_exceeded` after this time, waiting included. */
+  timeoutMs?: number;
+  /** Gives it up when it aborts. */
+  signal?: AbortSignal;
 }
 
 /** A chat's message. Its content is text: it never becomes a control token. */
@@ -258,7 +335,17 @@ export interface Usage {
   promptTokens: number;
   completionTokens: number;
   totalTokens: number;
+  /** Tokens of the prompt that were cached, and not computed anew. */
+  cachedTokens: number;
+  /** The slowest tier that they came from; null if there are none. */
+  cache: CacheTier | null;
 }
+
+/**
+ * Where cached tokens came from, fastest first: the memory that the model computes in, the host's
+ * memory, or files.
+ */
+export type CacheTier = "resident" | "host" | "disk";
 
 /** What a request took in time. */
 export interface Timings {
@@ -307,6 +394,42 @@ export interface EngineStats {
   requestsFailed: number;
   cellsUsed: number;
   cellsTotal: number;
+  /** Prompt tokens of admitted requests that take part in the prefix cache. */
+  prefixCacheQueries: number;
+  /** Those of them that were cached, and not computed anew. */
+  prefixCacheHits: number;
+  /** Hits among the queries, from 0 to 1; 0 as long as there are none. */
+  prefixCacheHitRate: number;
+}
+
+/** What an engine's prefix cache holds and has done, tier by tier. */
+export interface CacheStats {
+  /** In the memory that the model computes in. */
+  resident: CacheTierStats;
+  /** In the host's memory. */
+  host: CacheTierStats;
+  /** In files. */
+  disk: CacheTierStats;
+  /** Tokens of prefixes that {@link Engine.cachePrefix} keeps. */
+  pinnedTokens: number;
+}
+
+/** One tier of the prefix cache. One that is off has a capacity of 0. Counters only grow. */
+export interface CacheTierStats {
+  /** Pieces of prefixes: runs of tokens that are kept and given up as one. */
+  entries: number;
+  /** Tokens in them. */
+  tokens: number;
+  /** Bytes they take. */
+  bytes: number;
+  /** Bytes they may take. */
+  capacityBytes: number;
+  /** Counter: requests that found something here, and nothing in a slower tier. */
+  hits: number;
+  /** Counter: tokens that these requests did not compute. */
+  hitTokens: number;
+  /** Counter: entries given up for want of room. */
+  evictions: number;
 }
 
 /** Something that can compute. */

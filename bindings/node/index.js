@@ -3,4 +3,4 @@
  */
 import indwell from "./index.cjs";
 
-export const { Engine, IndwellError, TokenStream, devices, version } = indwell;
+export const { CachedPrefix, Engine, IndwellError, TokenStream, devices, version } = indwell;

@@ -54,3 +54,13 @@ fn cancel_ends_each_request_its_own_way() {
     }
     assert!(!output.contains("ended otherwise"), "{output}");
 }
+
+#[test]
+fn prefix_cache_computes_shared_instructions_once() {
+    let output = run(env!("CARGO_BIN_EXE_example-prefix-cache"));
+    assert_eq!(output.matches("prompt tokens cached (resident)").count(), 2, "{output}");
+    assert!(output.contains("another tenant: 0 cached"), "{output}");
+    for tier in ["resident: ", "host: ", "disk: 0 tokens, 0 of 0 bytes"] {
+        assert!(output.lines().any(|line| line.starts_with(tier)), "{tier} in {output}");
+    }
+}

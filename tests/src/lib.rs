@@ -35,6 +35,15 @@ pub fn stats(engine: &Engine) -> EngineStats {
     engine.stats().expect("this process made the engine")
 }
 
+/// KV cells that cached prefixes hold.
+///
+/// # Panics
+/// In a forked process.
+#[must_use]
+pub fn cached_cells(engine: &Engine) -> u64 {
+    engine.caches().expect("this process made the engine").resident.tokens
+}
+
 /// Waits until `condition` holds for the engine's statistics, and returns those.
 ///
 /// # Panics

@@ -8,7 +8,7 @@ use indwell::TokenLogprob;
 use indwell_kernel::{SeqId, Token};
 use indwell_llama::{Batch, Context, ContextParams, Model, ModelParams};
 
-const CONTEXT_TOKENS: u32 = 512;
+const CONTEXT_TOKENS: u32 = 1024;
 const SEQ: SeqId = SeqId(0);
 
 /// Computes answers alone, on a context of its own.
@@ -42,6 +42,7 @@ impl Scorer {
             context_tokens: CONTEXT_TOKENS,
             batch_tokens: CONTEXT_TOKENS,
             sequences_max: 1,
+            residents_max: 0,
             threads: 2,
             flash_attention: None,
         };
@@ -52,7 +53,7 @@ impl Scorer {
     /// Scores `answer` as the greedy continuation of `prompt`.
     ///
     /// # Panics
-    /// When they are longer than 512 tokens together.
+    /// When they are longer than 1024 tokens together.
     #[must_use]
     pub fn score(&mut self, prompt: &str, answer: &[TokenLogprob]) -> Score {
         self.context.release(SEQ);

@@ -49,12 +49,21 @@ struct Expect {
     finish_reason: Option<String>,
     completion_tokens: Option<u32>,
     prompt_tokens: Option<u32>,
+    cached_tokens: Option<u32>,
+    cached_tokens_min: Option<u32>,
     text: Option<String>,
     text_starts_with: Option<String>,
     text_excludes: Vec<String>,
     text_not_empty: bool,
     logprobs: bool,
     error: Option<ExpectedError>,
+}
+
+impl Expect {
+    /// Whether it is of a request that was made before.
+    fn asks_twice(&self) -> bool {
+        self.cached_tokens.is_some() || self.cached_tokens_min.is_some()
+    }
 }
 
 #[derive(Deserialize)]
@@ -128,6 +137,9 @@ impl Setting {
         }
         let modes = case.modes.clone().unwrap_or_else(|| vec![Mode::Reply, Mode::Stream]);
         for mode in modes {
+            if case.expect.asks_twice() {
+                self.reply(case)?;
+            }
             let result = match mode {
                 Mode::Reply => self.reply(case),
                 Mode::Stream => self.stream(case).and_then(fold),
@@ -274,7 +286,14 @@ fn check_reply(expect: &Expect, reply: &Reply) -> Result<(), Failed> {
         reply.usage.completion_tokens.to_string(),
     );
     compare("prompt_tokens", number(expect.prompt_tokens), reply.usage.prompt_tokens.to_string());
+    let (cached, tier) = (reply.usage.cached_tokens, reply.usage.cache);
+    compare("cached_tokens", number(expect.cached_tokens), cached.to_string());
     compare("text", expect.text.clone(), reply.text.clone());
+    if expect.cached_tokens_min.is_some_and(|least| cached < least)
+        || (cached > 0) != tier.is_some()
+    {
+        wrong.push(format!("{cached} tokens are cached, in {tier:?}"));
+    }
     if !expect.text_starts_with.as_ref().is_none_or(|start| reply.text.starts_with(start)) {
         wrong.push(format!("the text is {:?}", reply.text));
     }

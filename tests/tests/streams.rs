@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::FutureExt;
-use indwell::{Engine, ErrorKind, Event, TokenStream, Wait};
-use indwell_tests::{engine, stats, wait_until};
+use indwell::{CacheMode, Engine, ErrorKind, Event, TokenStream, Wait};
+use indwell_tests::{cached_cells, engine, stats, wait_until};
 
 const LONG: &str = "Tell me a very long story about a llama who crosses the Andes.";
 
@@ -31,7 +31,7 @@ fn dropping_a_stream_frees_its_cells_within_a_step() {
     let before = stats(&engine).steps;
     drop(stream);
     let after = wait_until(&engine, |stats| stats.requests_running == 0);
-    assert_eq!(after.cells_used, 0);
+    assert_eq!(u64::from(after.cells_used), cached_cells(&engine));
     assert_eq!(after.requests_cancelled, 1);
     assert!(after.steps - before <= STEPS_MAX, "{} steps", after.steps - before);
 }
@@ -46,7 +46,7 @@ fn cancelling_in_the_middle_of_a_prompt_frees_its_cells_within_a_step() {
     stream.cancel();
     let after = wait_until(&engine, |stats| stats.requests_running == 0);
     assert_eq!(after.completion_tokens, 0);
-    assert_eq!(after.cells_used, 0);
+    assert_eq!(u64::from(after.cells_used), cached_cells(&engine));
     assert!(after.steps - before.steps <= STEPS_MAX, "{} steps", after.steps - before.steps);
     assert!(matches!(stream.next_blocking(), Some(Event::Cancelled)));
     assert!(stream.next_blocking().is_none());
@@ -107,8 +107,11 @@ fn a_slow_reader_does_not_slow_the_others() {
 #[test]
 fn a_slow_reader_gets_the_text_that_a_quick_one_gets() {
     let engine = engine().stream_capacity(2).build().expect("an engine");
-    let quick = engine.chat(LONG).max_tokens(48).run().expect("an answer");
-    let mut slow = engine.chat(LONG).max_tokens(48).stream().expect("a stream");
+    // A cached prompt was computed in another batch, and may lead to another of two tokens that
+    // are almost equally likely.
+    let ask = || engine.chat(LONG).max_tokens(48).cache(CacheMode::Bypass);
+    let quick = ask().run().expect("an answer");
+    let mut slow = ask().stream().expect("a stream");
     let mut text = String::new();
     loop {
         // Lets the mailbox fill up each time before it looks.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds and stages everything, then runs the programs of `benches`.
+//! `cargo xtask bench`: builds everything, then runs the programs of `benches`, all or those named.
 //!
 //! Nothing else should run meanwhile. The contenders of a run share its conditions, but on a busy
 //! machine the figures mean little all the same; each report says how busy it was.
@@ -6,35 +6,99 @@
 use std::process::Command;
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::build;
 use crate::demo::{self, run_visibly};
 use crate::setup::{self, Purpose};
 use crate::stage;
+use crate::suites::environment::Environment;
 use crate::suites::{Context, kotlin, python};
 use crate::workspace::Workspace;
 
-/// Prepares what the clients of all languages need, and measures.
-pub(crate) fn run(workspace: &Workspace, rounds: u32) -> Result<()> {
+/// What the peer is installed from.
+const PEER_REQUIREMENTS: &str = "benches/clients/requirements.txt";
+
+/// One of the programs of `benches`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Program {
+    /// Each language's binding against Rust
+    BindingCost,
+    /// The engine against a bare decode loop
+    DecodeLimit,
+    /// Reuse of prompts, against none and against llama-server
+    PrefixCache,
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BindingCost => "binding_cost",
+            Self::DecodeLimit => "decode_limit",
+            Self::PrefixCache => "prefix_cache",
+        }
+    }
+}
+
+/// Prepares what the named programs need, or all of them, and measures; `rounds` in place of each
+/// one's own.
+pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program]) -> Result<()> {
     setup::run(workspace, Purpose::Test)?;
     let staged = stage::run(workspace, &build::run(workspace)?)?;
     demo::pull_model(workspace)?;
     let context = Context { workspace, staged };
-    let interpreter = python::install(&context)?;
-    let class_path = kotlin::class_path(&context)?;
+    let programs = if named.is_empty() { Program::value_variants() } else { named };
+    for &program in programs {
+        let mut command = command(workspace, program);
+        command.args(rounds.map(|rounds| format!("--rounds={rounds}")));
+        match program {
+            Program::BindingCost => give_bindings(&context, &mut command)?,
+            Program::DecodeLimit => {}
+            Program::PrefixCache => give_peer(workspace, &mut command),
+        }
+        run_visibly(&mut command)?;
+    }
+    Ok(())
+}
 
-    let rounds = rounds.to_string();
-    let mut binding_cost = program(workspace, "binding_cost");
-    binding_cost.args(["--rounds", &rounds, "--node", "node", "--java", "java"]);
-    binding_cost.arg("--python").arg(interpreter);
-    binding_cost.args(["--kotlin-classpath", &class_path]);
-    binding_cost.arg("--kotlin-native-dir").arg(&context.staged.mobile);
-    run_visibly(&mut binding_cost)?;
-    run_visibly(program(workspace, "decode_limit").args(["--rounds", &rounds]))
+/// What the clients of all languages need.
+fn give_bindings(context: &Context<'_>, command: &mut Command) -> Result<()> {
+    command.arg("--python").arg(python::install(context)?);
+    command.args(["--node", "node", "--java", "java"]);
+    command.args(["--kotlin-classpath", &kotlin::class_path(context)?]);
+    command.arg("--kotlin-native-dir").arg(&context.staged.mobile);
+    Ok(())
+}
+
+/// An interpreter that has the peer. Without one the program leaves its columns out and says so.
+fn give_peer(workspace: &Workspace, command: &mut Command) {
+    match Environment::prepared(workspace, "peer", PEER_REQUIREMENTS) {
+        Ok(environment) => {
+            command.arg("--peer-python").arg(environment.interpreter());
+        }
+        Err(error) => println!("llama-server will be left out: {error:#}"),
+    }
 }
 
 /// One of the programs of `benches` as just built.
-fn program(workspace: &Workspace, name: &str) -> Command {
-    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+fn command(workspace: &Workspace, program: Program) -> Command {
+    let name = format!("{}{}", program.name(), std::env::consts::EXE_SUFFIX);
     workspace.command(workspace.profile_dir().join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_is_named_as_its_file_is() {
+        for program in Program::value_variants() {
+            assert_eq!(Program::from_str(program.name(), false), Ok(*program));
+            let name = program.name();
+            let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+            let bin = root.join("../benches/src/bin").join(name);
+            assert!(bin.with_extension("rs").is_file() || bin.join("main.rs").is_file(), "{name}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod setup;
 mod stage;
 mod suites;
 mod test;
+mod test_models;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::bench::Program;
 use crate::setup::Purpose;
 use crate::suites::Suite;
 use crate::workspace::Workspace;
@@ -55,11 +57,15 @@ enum Command {
         #[arg(value_enum)]
         suites: Vec<Suite>,
     },
-    /// Build, then measure: bindings against Rust, the engine against a bare decode loop
+    /// Build, then measure: bindings against Rust, the engine against a bare decode loop, and the
+    /// prefix cache against llama-server's
     Bench {
-        /// Rounds of each measurement
-        #[arg(long, default_value_t = 7)]
-        rounds: u32,
+        /// Rounds of each measurement, in place of each program's own number
+        #[arg(long)]
+        rounds: Option<u32>,
+        /// What to measure; everything when nothing is named
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<Program>,
     },
     /// Check that no selection of packages would compile llama.cpp a second time
     CheckFeatures,
@@ -89,7 +95,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Demo => demo::run(&workspace)?,
         Command::Test { suites } => return test::run(&workspace.with_passive_waiting(), &suites),
-        Command::Bench { rounds } => bench::run(&workspace, rounds)?,
+        Command::Bench { rounds, only } => bench::run(&workspace, rounds, &only)?,
         Command::CheckFeatures => features::check(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 //! output as it comes, and adds what the runner reports to a [`Tally`]. An error means that the
 //! suite could not go on, not that a test failed.
 
+pub(crate) mod environment;
 pub(crate) mod kotlin;
 mod lint;
 mod node;

@@ -132,6 +132,7 @@ impl BareLoop {
             context_tokens: CONTEXT_TOKENS,
             batch_tokens: BATCH_TOKENS,
             sequences_max: SEQUENCES_MAX,
+            residents_max: 0,
             threads,
             flash_attention: None,
         };

@@ -3,6 +3,8 @@
 //! Numbers are parsed as numbers and nothing more: limits are the library's business, so
 //! negative ones and NaN pass through to it, by name.
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, Subcommand};
 use indwell::{EngineBuilder, Request};
 
@@ -115,6 +117,18 @@ pub(crate) struct EngineArguments {
     /// Layers on the GPU [default: all, where there is one]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     gpu_layers: Option<i64>,
+    /// Tokens of cached prefixes that no request is using [default: 4096, or half of the context]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    prefix_cache_tokens: Option<i64>,
+    /// Bytes of cached prefixes in the host's memory [default: 1 GiB, or an eighth of the memory]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    host_cache_bytes: Option<i64>,
+    /// The folder of cached prefixes on disk, for later commands too [default: none]
+    #[arg(long, value_name = "DIR")]
+    disk_cache_dir: Option<OsString>,
+    /// Bytes of the files in that folder [default: 10 GiB]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    disk_cache_bytes: Option<i64>,
 }
 
 impl RequestArguments {
@@ -133,10 +147,17 @@ impl RequestArguments {
 
 impl EngineArguments {
     pub(crate) fn apply(&self, builder: EngineBuilder) -> EngineBuilder {
-        builder
+        let builder = builder
             .option("context_tokens", self.context_tokens)
             .option("threads", self.threads)
             .option("gpu_layers", self.gpu_layers)
+            .option("prefix_cache_tokens", self.prefix_cache_tokens)
+            .option("host_cache_bytes", self.host_cache_bytes)
+            .option("disk_cache_bytes", self.disk_cache_bytes);
+        match &self.disk_cache_dir {
+            Some(dir) => builder.disk_cache_dir(dir),
+            None => builder,
+        }
     }
 }
 

@@ -11,8 +11,12 @@ pub(crate) fn tell(finished: &Finished) {
 }
 
 fn line(finished: &Finished) -> String {
+    let cached = match finished.usage.cache {
+        Some(tier) => format!(", {} of them cached ({tier})", finished.usage.cached_tokens),
+        None => String::new(),
+    };
     format!(
-        "prompt {} tokens · TTFT {:.0} ms · {} tokens at {:.1} tokens/s · finished: {}",
+        "prompt {} tokens{cached} · TTFT {:.0} ms · {} tokens at {:.1} tokens/s · finished: {}",
         finished.usage.prompt_tokens,
         finished.timings.ttft_ms,
         finished.usage.completion_tokens,
@@ -23,20 +27,30 @@ fn line(finished: &Finished) -> String {
 
 #[cfg(test)]
 mod tests {
-    use indwell::{FinishReason, Timings, Usage};
+    use indwell::{CacheTier, FinishReason, Timings, Usage};
 
     use super::*;
 
+    fn finished(usage: Usage) -> Finished {
+        Finished {
+            reason: FinishReason::Stop,
+            usage: Usage { prompt_tokens: 37, completion_tokens: 65, ..usage },
+            timings: Timings { ttft_ms: 123.4, decode_ms: 400.0, ..Timings::default() },
+        }
+    }
+
     #[test]
     fn the_line_tells_tokens_times_and_the_reason() {
-        let finished = Finished {
-            reason: FinishReason::Stop,
-            usage: Usage { prompt_tokens: 37, completion_tokens: 65 },
-            timings: Timings { ttft_ms: 123.4, decode_ms: 400.0, ..Timings::default() },
-        };
         assert_eq!(
-            line(&finished),
+            line(&finished(Usage::default())),
             "prompt 37 tokens · TTFT 123 ms · 65 tokens at 160.0 tokens/s · finished: stop"
         );
+    }
+
+    #[test]
+    fn cached_tokens_are_told_with_their_tier() {
+        let cached = Usage { cached_tokens: 30, cache: Some(CacheTier::Disk), ..Usage::default() };
+        let line = line(&finished(cached));
+        assert!(line.starts_with("prompt 37 tokens, 30 of them cached (disk) · TTFT"), "{line}");
     }
 }

@@ -1,17 +1,20 @@
 //! An engine as Kotlin and Swift hold it.
 //!
-//! Loading takes seconds and blocks, so it has a thread of its own; everything else is called where
-//! the caller is. A load whose future is dropped runs to its end unseen, and its engine closes.
+//! Loading takes seconds and trimming a step, and both block, so they have threads of their own;
+//! everything else is called where the caller is. A load whose future is dropped runs to its end
+//! unseen, and its engine closes.
 
 use std::sync::Arc;
 
-use futures_channel::oneshot;
-use indwell::{Engine, Progress, Stage};
+use indwell::{Engine, Error, Message, Progress, Stage};
 
+use crate::blocking::on_thread;
+use crate::cache::NativeCacheStats;
 use crate::error::NativeError;
 use crate::exit;
 use crate::info::{NativeEngineStats, NativeModelInfo};
 use crate::options::{NativeEngineOptions, NativeMessage, NativeRequestOptions};
+use crate::prefix::NativePrefix;
 use crate::stream::NativeStream;
 
 /// `indwell::Engine`. Dropping the last reference closes it.
@@ -62,23 +65,10 @@ impl NativeEngine {
         if let Some(listener) = listener {
             builder = builder.on_progress(move |progress| listener.on_progress(progress.into()));
         }
-        let (sender, receiver) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("indwell-load".to_owned())
-            .spawn(move || {
-                let loaded =
-                    builder.build().map(|engine| exit::remember(Arc::new(Self { engine })));
-                // A caller that no longer waits gets nothing; the engine closes as it is dropped
-                // here.
-                drop(sender.send(loaded));
-            })
-            .map_err(|error| {
-                NativeError::internal(format!("no thread to load the model on: {error}"))
-            })?;
-        let loaded = receiver
-            .await
-            .map_err(|_| NativeError::internal("the thread that loaded the model panicked"))?;
-        Ok(loaded?)
+        on_thread("indwell-load", || {
+            Ok(exit::remember(Arc::new(Self { engine: builder.build()? })))
+        })
+        .await
     }
 
     /// Submits a chat.
@@ -91,8 +81,8 @@ impl NativeEngine {
         messages: Vec<NativeMessage>,
         options: NativeRequestOptions,
     ) -> Result<Arc<NativeStream>, NativeError> {
-        let messages: Vec<_> = messages.into_iter().map(Into::into).collect();
-        Ok(NativeStream::new(options.apply(self.engine.chat(messages)).stream()?))
+        let request = self.engine.chat(conversation(messages));
+        Ok(NativeStream::new(options.apply(request).stream()?))
     }
 
     /// Submits a completion.
@@ -108,6 +98,44 @@ impl NativeEngine {
     ) -> Result<Arc<NativeStream>, NativeError> {
         let request = self.engine.complete(prompt).parse_special(parse_special);
         Ok(NativeStream::new(options.apply(request).stream()?))
+    }
+
+    /// Has the beginning of chats computed and kept.
+    ///
+    /// # Errors
+    ///
+    /// As `indwell::PrefixRequest::start`.
+    pub fn cache_prefix(
+        &self,
+        messages: Vec<NativeMessage>,
+        cache_salt: Option<String>,
+        timeout_ms: Option<f64>,
+    ) -> Result<Arc<NativePrefix>, NativeError> {
+        let request = self.engine.cache_prefix(conversation(messages));
+        let request = request.option("cache_salt", cache_salt).option("timeout_ms", timeout_ms);
+        Ok(NativePrefix::new(request.start()?))
+    }
+
+    /// What the prefix cache holds and has done.
+    ///
+    /// # Errors
+    ///
+    /// As `indwell::Engine::caches`.
+    pub fn caches(&self) -> Result<NativeCacheStats, NativeError> {
+        Ok(self.engine.caches()?.into())
+    }
+
+    /// Gives back `bytes` of cached prefixes' memory, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `indwell::Engine::trim`, and `invalid_request` for fewer than 0 bytes.
+    pub async fn trim(&self, bytes: i64) -> Result<u64, NativeError> {
+        let bytes = u64::try_from(bytes).map_err(|_| {
+            Error::invalid("bytes", bytes.to_string(), "at least 0", "name the bytes to give back")
+        })?;
+        let engine = self.engine.clone();
+        on_thread("indwell-trim", move || engine.trim(bytes)).await
     }
 
     /// The model that is loaded.
@@ -140,6 +168,10 @@ impl NativeEngine {
     pub fn is_closed(&self) -> bool {
         self.engine.is_closed()
     }
+}
+
+fn conversation(messages: Vec<NativeMessage>) -> Vec<Message> {
+    messages.into_iter().map(Into::into).collect()
 }
 
 impl From<Progress> for NativeProgress {

@@ -1,5 +1,6 @@
 //! What a stream says, as it crosses.
 
+use crate::cache::NativeCacheTier;
 use crate::error::NativeError;
 
 /// `indwell::Event`. The last three end a stream; exactly one of them comes.
@@ -44,6 +45,8 @@ pub enum NativeFinishReason {
 pub struct NativeUsage {
     pub prompt_tokens: u32,
     pub completion_tokens: u32,
+    pub cached_tokens: u32,
+    pub cache: Option<NativeCacheTier>,
 }
 
 /// `indwell::Timings`.
@@ -98,7 +101,12 @@ impl From<indwell::FinishReason> for NativeFinishReason {
 
 impl From<indwell::Usage> for NativeUsage {
     fn from(usage: indwell::Usage) -> Self {
-        Self { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens }
+        Self {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            cached_tokens: usage.cached_tokens,
+            cache: usage.cache.map(Into::into),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub struct NativeModelInfo {
 }
 
 /// `indwell::EngineStats`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, Copy, PartialEq, uniffi::Record)]
 #[expect(missing_docs, reason = "indwell::EngineStats documents them")]
 pub struct NativeEngineStats {
     pub steps: u64,
@@ -31,6 +31,9 @@ pub struct NativeEngineStats {
     pub requests_failed: u64,
     pub cells_used: u32,
     pub cells_total: u32,
+    pub prefix_cache_queries: u64,
+    pub prefix_cache_hits: u64,
+    pub prefix_cache_hit_rate: f64,
 }
 
 /// `indwell::Device`.
@@ -83,6 +86,9 @@ impl From<indwell::EngineStats> for NativeEngineStats {
             requests_failed: stats.requests_failed,
             cells_used: stats.cells_used,
             cells_total: stats.cells_total,
+            prefix_cache_queries: stats.prefix_cache_queries,
+            prefix_cache_hits: stats.prefix_cache_hits,
+            prefix_cache_hit_rate: stats.prefix_cache_hit_rate(),
         }
     }
 }

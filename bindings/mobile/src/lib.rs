@@ -1,30 +1,36 @@
 //! What Kotlin and Swift call: `indwell` behind uniffi, one method here for each call there.
 //!
-//! - [`engine`]: an engine: load, submit, stats, close
+//! - [`engine`]: an engine: load, submit, keep, stats, close
 //! - [`exit`]: closing every engine before the process goes
 //! - [`stream`]: the answer to one request, in batches of events
 //! - [`event`]: what a stream says
+//! - [`prefix`]: a prefix that is kept for the requests that begin with it
+//! - [`cache`]: the prefix cache as it crosses
 //! - [`options`]: requests and options as they cross
 //! - [`info`]: models, statistics and devices as they cross
 //! - [`error`]: errors as they cross
+//! - [`blocking`]: calls that block, on a thread of their own
 //!
 //! The names say `Native` because nobody sees them: each language has its own layer above
 //! (`kotlin/`, `swift/`), which owns the public names, the default arguments and the language's own
 //! streams. Nothing is decided here: values are converted, one call is made, and the result is
-//! converted back. There is no runtime and no thread but the one that loads: futures are polled by
-//! the caller's coroutines.
+//! converted back. There is no runtime, and no thread but for a call that blocks: futures are polled
+//! by the caller's coroutines.
 
 #![expect(
     clippy::result_large_err,
     reason = "errors cross by value, and their size is paid only when something failed"
 )]
 
+mod blocking;
+pub mod cache;
 pub mod engine;
 pub mod error;
 pub mod event;
 pub mod exit;
 pub mod info;
 pub mod options;
+pub mod prefix;
 pub mod stream;
 
 uniffi::setup_scaffolding!("indwell_mobile");

@@ -3,7 +3,9 @@
 //!
 //! An option that is not given is `None`, and `indwell` has its default. Nothing is validated here.
 
-use indwell::{EngineBuilder, Message, Request, Role};
+use indwell::{CacheMode, EngineBuilder, Message, Request, Role};
+
+use crate::cache::NativeCacheMode;
 
 /// `indwell::Role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -37,6 +39,10 @@ pub struct NativeEngineOptions {
     pub gpu_layers: Option<i64>,
     pub flash_attention: Option<bool>,
     pub stream_capacity: Option<i64>,
+    pub prefix_cache_tokens: Option<i64>,
+    pub host_cache_bytes: Option<i64>,
+    pub disk_cache_dir: Option<String>,
+    pub disk_cache_bytes: Option<i64>,
 }
 
 /// The options of a request, named as in `indwell::Request`.
@@ -52,6 +58,8 @@ pub struct NativeRequestOptions {
     pub stop: Option<Vec<String>>,
     pub timeout_ms: Option<f64>,
     pub logprobs: Option<bool>,
+    pub cache: Option<NativeCacheMode>,
+    pub cache_salt: Option<String>,
 }
 
 impl NativeEngineOptions {
@@ -68,6 +76,10 @@ impl NativeEngineOptions {
             .option("gpu_layers", self.gpu_layers)
             .option("flash_attention", self.flash_attention)
             .option("stream_capacity", self.stream_capacity)
+            .option("prefix_cache_tokens", self.prefix_cache_tokens)
+            .option("host_cache_bytes", self.host_cache_bytes)
+            .option("disk_cache_dir", self.disk_cache_dir)
+            .option("disk_cache_bytes", self.disk_cache_bytes)
     }
 }
 
@@ -83,6 +95,8 @@ impl NativeRequestOptions {
             .option("stop", self.stop)
             .option("timeout_ms", self.timeout_ms)
             .option("logprobs", self.logprobs)
+            .option("cache", self.cache.map(|mode| CacheMode::from(mode).as_str()))
+            .option("cache_salt", self.cache_salt)
     }
 }
 

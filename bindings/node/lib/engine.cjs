@@ -5,16 +5,18 @@
  * its own threads.
  */
 const { CallSite, IndwellError } = require("./error.cjs");
-const { parseMessages, parseModel, parsePrompt } = require("./input.cjs");
+const { parseBytes, parseMessages, parseModel, parsePrompt } = require("./input.cjs");
 const { inCallersSpelling } = require("./names.cjs");
 const { environment } = require("./native.cjs");
-const { parseLoadOptions, parseRequestOptions } = require("./options.cjs");
+const { parseLoadOptions, parsePrefixOptions, parseRequestOptions } = require("./options.cjs");
 const { settled } = require("./pending.cjs");
+const { CachedPrefix } = require("./prefix.cjs");
 const { TokenStream } = require("./stream.cjs");
 
 /**
  * @typedef {import("./native.cjs").Input} Input
  * @typedef {import("./native.cjs").NativeEngine} NativeEngine
+ * @typedef {import("./native.cjs").NativePrefix} NativePrefix
  * @typedef {import("../index.cjs").Engine} Contract
  * @typedef {import("../index.cjs").Reply} Reply
  */
@@ -62,9 +64,11 @@ class Engine {
   }
 
   stats() {
-    const stats = this.#native.stats();
-    if ("code" in stats) throw new IndwellError(inCallersSpelling(stats));
-    return stats;
+    return told(this.#native.stats());
+  }
+
+  caches() {
+    return told(this.#native.caches());
   }
 
   /**
@@ -109,6 +113,27 @@ class Engine {
     return this.#request(read, options, new CallSite(this.complete));
   }
 
+  /**
+   * @param {string | readonly import("../index.cjs").Message[]} messages
+   * @param {import("../index.cjs").PrefixOptions} [options]
+   */
+  async cachePrefix(messages, options) {
+    const site = new CallSite(this.cachePrefix);
+    const { signal, named } = parsePrefixOptions(options);
+    const given = parseMessages(messages);
+    const start = (/** @type {number} */ key) => this.#native.cachePrefix(key, given, named);
+    const prefix = await settled(start, { site, owner: this, signal });
+    return new CachedPrefix(/** @type {NativePrefix} */ (prefix));
+  }
+
+  /** @param {number | bigint} bytes */
+  async trim(bytes) {
+    const site = new CallSite(this.trim);
+    const wanted = parseBytes(bytes);
+    const start = (/** @type {number} */ key) => this.#native.trim(key, wanted);
+    return /** @type {number} */ (await settled(start, { site, owner: this }));
+  }
+
   async close() {
     const site = new CallSite(this.close);
     await settled((key) => this.#native.close(key), { site, owner: this });
@@ -149,6 +174,18 @@ class Engine {
     });
     return /** @type {Reply} */ (reply);
   }
+}
+
+/**
+ * What the native side told at once, if it is no error.
+ *
+ * @template {object} T
+ * @param {T | import("./native.cjs").ErrorInfo} what
+ * @returns {T}
+ */
+function told(what) {
+  if ("code" in what) throw new IndwellError(inCallersSpelling(what));
+  return what;
 }
 
 /**

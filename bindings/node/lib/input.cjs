@@ -1,7 +1,8 @@
 "use strict";
 
 /**
- * What a request is about, on its way in: a chat's messages, a completion's prompt, a model.
+ * What a call is about, on its way in: a chat's messages, a completion's prompt, a model, a number
+ * of bytes.
  *
  * Shapes are checked here, where they are still JavaScript's; what roles there are and that there
  * is something to answer is the runtime's to say.
@@ -80,6 +81,17 @@ function parseModel(model) {
 }
 
 /**
+ * @param {unknown} bytes how many; all there are for `Infinity`
+ * @returns {number}
+ */
+function parseBytes(bytes) {
+  const count = typeof bytes === "bigint" ? Number(bytes) : bytes;
+  if (typeof count === "number" && count >= 0 && (Number.isInteger(count) || count === Infinity))
+    return count;
+  throw invalid("bytes", bytes, "a whole number from 0", "give Infinity for all that there are");
+}
+
+/**
  * @param {string} field
  * @param {unknown} text
  */
@@ -88,4 +100,4 @@ function parseText(field, text) {
   throw invalid(field, text, "text", "give a string");
 }
 
-module.exports = { parseMessages, parseModel, parsePrompt };
+module.exports = { parseBytes, parseMessages, parseModel, parsePrompt };

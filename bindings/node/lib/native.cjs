@@ -92,9 +92,16 @@ module.exports = { environment, newKey, ring, rung, version: environment.version
  * @property {import("../index.cjs").ModelInfo} model
  * @property {boolean} closed
  * @property {() => import("../index.cjs").EngineStats | ErrorInfo} stats
+ * @property {() => import("../index.cjs").CacheStats | ErrorInfo} caches
+ * @property {(key: number, messages: import("../index.cjs").Message[], options: NamedValue[]) => NativePending} cachePrefix
+ * @property {(key: number, bytes: number) => NativePending} trim
  * @property {(key: number) => NativePending} close
  * @property {(key: number, input: Input) => NativePending} reply
  * @property {(key: number, input: Input) => NativeStream} stream
+ *
+ * @typedef {object} NativePrefix
+ * @property {number} tokens
+ * @property {() => void} unpin
  *
  * @typedef {object} NativePending
  * @property {() => Taken | null} take
@@ -106,6 +113,8 @@ module.exports = { environment, newKey, ring, rung, version: environment.version
  *
  * @typedef {{ what: "engine", value: NativeEngine }
  *   | { what: "reply", value: import("../index.cjs").Reply }
+ *   | { what: "prefix", value: NativePrefix }
+ *   | { what: "trimmed", value: number }
  *   | { what: "devices", value: import("../index.cjs").Device[] }
  *   | { what: "closed", value: true }
  *   | { what: "progress", value: import("../index.cjs").Progress }

@@ -33,6 +33,12 @@ function parseRequestOptions(options) {
   return { signal: parseSignal(signal), named: parseNamed(rest) };
 }
 
+/** @param {unknown} options of a prefix */
+function parsePrefixOptions(options) {
+  const { signal, ...rest } = parseObject(options);
+  return { signal: parseSignal(signal), named: parseNamed(rest) };
+}
+
 /**
  * @param {unknown} options
  * @returns {Record<string, unknown>}
@@ -122,4 +128,4 @@ function parseListener(listener) {
   throw invalid("onProgress", listener, "a function", "give a function that takes the progress");
 }
 
-module.exports = { parseLoadOptions, parseRequestOptions };
+module.exports = { parseLoadOptions, parsePrefixOptions, parseRequestOptions };

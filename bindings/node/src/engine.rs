@@ -1,7 +1,7 @@
 //! The handle of an engine.
 //!
-//! Nothing here blocks: closing, which waits for the step that runs, happens on a thread of its
-//! own, and so does the closing of an engine that JavaScript has dropped.
+//! Nothing here blocks: closing and trimming, which wait for the step that runs, happen on threads of
+//! their own, and so does the closing of an engine that JavaScript has dropped.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use napi_derive::napi;
 use crate::{
     environment::Shared,
     mailbox::Bell,
-    objects::{ErrorObject, ModelObject, StatsObject},
-    options::Input,
+    objects::{CachesObject, ErrorObject, ModelObject, StatsObject},
+    options::{Input, InputMessage, NamedValue},
     pending::{Outcome, Pending, Promise},
-    request::{Fold, Open, Request},
+    request::{self, Answering, Open, Request, Wait},
     stream::{Slot, Stream},
 };
 
@@ -37,6 +37,39 @@ impl Engine {
 
     fn bell(&self, key: u32) -> Arc<Bell> {
         Bell::new(Arc::clone(&self.shared.mailbox), key)
+    }
+
+    /// Has the executor wait for what was asked, or settles with why it cannot be.
+    fn answer(&self, key: u32, asked: indwell::Result<Answering>) -> Pending {
+        let promise = Promise::new(self.bell(key));
+        match asked {
+            Ok(answering) => {
+                let executor = Arc::clone(&self.shared.executor);
+                let wait = Wait::start(answering, executor, Arc::clone(&promise));
+                Pending::cancellable(promise, move || wait.queue())
+            }
+            Err(error) => {
+                promise.settle(Outcome::Failed((&error).into()));
+                Pending::new(promise)
+            }
+        }
+    }
+
+    /// Does what blocks, on a thread of its own.
+    fn detour(
+        &self,
+        key: u32,
+        name: &str,
+        work: impl FnOnce(&indwell::Engine) -> indwell::Result<Outcome> + Send + 'static,
+    ) -> Pending {
+        let promise = Promise::new(self.bell(key));
+        let (engine, settling) = (Arc::clone(self.engine()), Arc::clone(&promise));
+        self.shared.spawn(name, Arc::default(), move || {
+            settling.settle_with(|| {
+                work(&engine).unwrap_or_else(|error| Outcome::Failed((&error).into()))
+            });
+        });
+        Pending::new(promise)
     }
 }
 
@@ -71,32 +104,40 @@ impl Engine {
 
     #[napi(catch_unwind)]
     pub fn close(&self, key: u32) -> Pending {
-        let promise = Promise::new(self.bell(key));
-        let (engine, closing) = (Arc::clone(self.engine()), Arc::clone(&promise));
-        self.shared.spawn("indwell-close", Arc::default(), move || {
-            closing.settle_with(|| match engine.close() {
-                Ok(()) => Outcome::Closed,
-                Err(error) => Outcome::Failed((&error).into()),
-            });
-        });
-        Pending::new(promise)
+        self.detour(key, "indwell-close", |engine| engine.close().map(|()| Outcome::Closed))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn caches(&self) -> Either<CachesObject, ErrorObject> {
+        match self.engine().caches() {
+            Ok(caches) => Either::A(caches.into()),
+            Err(error) => Either::B((&error).into()),
+        }
+    }
+
+    /// Gives memory back: `bytes`, or all there is if that is less.
+    #[napi(catch_unwind)]
+    pub fn trim(&self, key: u32, bytes: f64) -> Pending {
+        // Saturates: more than there can be is all there is.
+        let bytes = bytes as u64;
+        self.detour(key, "indwell-trim", move |engine| engine.trim(bytes).map(Outcome::Trimmed))
+    }
+
+    /// Starts to compute a prefix that is then kept.
+    #[napi(catch_unwind)]
+    pub fn cache_prefix(
+        &self,
+        key: u32,
+        messages: Vec<InputMessage>,
+        options: Vec<NamedValue>,
+    ) -> Pending {
+        self.answer(key, request::prefix(self.engine(), messages, options))
     }
 
     /// Starts a request whose events are folded into one reply.
     #[napi(catch_unwind)]
     pub fn reply(&self, key: u32, input: Input) -> Pending {
-        let promise = Promise::new(self.bell(key));
-        match Request::new(self.engine(), input) {
-            Ok(request) => {
-                let fold =
-                    Fold::start(request, Arc::clone(&self.shared.executor), Arc::clone(&promise));
-                Pending::cancellable(promise, move || fold.queue())
-            }
-            Err(error) => {
-                promise.settle(Outcome::Failed((&error).into()));
-                Pending::new(promise)
-            }
-        }
+        self.answer(key, Request::new(self.engine(), input).map(Request::reply))
     }
 
     /// Starts a request whose events are streamed.

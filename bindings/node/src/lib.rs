@@ -14,7 +14,8 @@
 //! - [`environment`]: one per JavaScript thread; owns its threads and ends them with it
 //! - [`mailbox`]: how other threads wake the JavaScript thread
 //! - [`executor`]: the thread that does for requests what could block
-//! - [`engine`], [`pending`], [`stream`]: the handles; [`request`]: what runs behind them
+//! - [`engine`], [`pending`], [`stream`], [`prefix`]: the handles; [`request`]: what runs behind
+//!   them
 //! - [`options`], [`objects`]: values on their way in and out
 //!
 //! This crate does not know what a good JavaScript interface is: `lib/` does.
@@ -31,5 +32,6 @@ mod mailbox;
 mod objects;
 mod options;
 mod pending;
+mod prefix;
 mod request;
 mod stream;

@@ -2,7 +2,8 @@
 //! JavaScript numbers, exact up to 2^53.
 
 use indwell::{
-    Device, EngineStats, Error, Finished, ModelInfo, Progress, Reply, Timings, TokenLogprob, Usage,
+    CacheStats, CacheTier, CacheTierStats, Device, EngineStats, Error, Finished, ModelInfo,
+    Progress, Reply, Timings, TokenLogprob, Usage,
 };
 use napi_derive::napi;
 
@@ -97,11 +98,13 @@ impl From<Finished> for FinishedObject {
     }
 }
 
-#[napi(object, object_from_js = false)]
+#[napi(object, object_from_js = false, use_nullable = true)]
 pub struct UsageObject {
     pub prompt_tokens: u32,
     pub completion_tokens: u32,
     pub total_tokens: u32,
+    pub cached_tokens: u32,
+    pub cache: Option<&'static str>,
 }
 
 impl From<Usage> for UsageObject {
@@ -110,6 +113,8 @@ impl From<Usage> for UsageObject {
             prompt_tokens: usage.prompt_tokens,
             completion_tokens: usage.completion_tokens,
             total_tokens: usage.total_tokens(),
+            cached_tokens: usage.cached_tokens,
+            cache: usage.cache.map(CacheTier::as_str),
         }
     }
 }
@@ -189,6 +194,9 @@ pub struct StatsObject {
     pub requests_failed: f64,
     pub cells_used: u32,
     pub cells_total: u32,
+    pub prefix_cache_queries: f64,
+    pub prefix_cache_hits: f64,
+    pub prefix_cache_hit_rate: f64,
 }
 
 impl From<EngineStats> for StatsObject {
@@ -204,6 +212,53 @@ impl From<EngineStats> for StatsObject {
             requests_failed: stats.requests_failed as f64,
             cells_used: stats.cells_used,
             cells_total: stats.cells_total,
+            prefix_cache_queries: stats.prefix_cache_queries as f64,
+            prefix_cache_hits: stats.prefix_cache_hits as f64,
+            prefix_cache_hit_rate: stats.prefix_cache_hit_rate(),
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct CachesObject {
+    pub resident: TierObject,
+    pub host: TierObject,
+    pub disk: TierObject,
+    pub pinned_tokens: f64,
+}
+
+impl From<CacheStats> for CachesObject {
+    fn from(caches: CacheStats) -> Self {
+        Self {
+            resident: caches.resident.into(),
+            host: caches.host.into(),
+            disk: caches.disk.into(),
+            pinned_tokens: caches.pinned_tokens as f64,
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct TierObject {
+    pub entries: f64,
+    pub tokens: f64,
+    pub bytes: f64,
+    pub capacity_bytes: f64,
+    pub hits: f64,
+    pub hit_tokens: f64,
+    pub evictions: f64,
+}
+
+impl From<CacheTierStats> for TierObject {
+    fn from(tier: CacheTierStats) -> Self {
+        Self {
+            entries: tier.entries as f64,
+            tokens: tier.tokens as f64,
+            bytes: tier.bytes as f64,
+            capacity_bytes: tier.capacity_bytes as f64,
+            hits: tier.hits as f64,
+            hit_tokens: tier.hit_tokens as f64,
+            evictions: tier.evictions as f64,
         }
     }
 }

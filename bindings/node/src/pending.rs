@@ -1,4 +1,4 @@
-//! An operation with one outcome: a load, a reply, a close, a list of devices.
+//! An operation with one outcome: a load, a reply, a prefix, a trim, a close, a list of devices.
 //!
 //! Any thread may settle it, once; the JavaScript thread takes the outcome. Nothing here blocks.
 
@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use napi::bindgen_prelude::Either6;
+use napi::bindgen_prelude::Either8;
 use napi_derive::napi;
 use parking_lot::Mutex;
 
@@ -15,12 +15,16 @@ use crate::{
     engine::Engine,
     mailbox::Bell,
     objects::{DeviceObject, ErrorObject, ProgressObject, ReplyObject},
+    prefix::Prefix,
 };
 
 /// What an operation came to.
 pub(crate) enum Outcome {
     Engine(Engine),
     Reply(ReplyObject),
+    Prefix(Prefix),
+    /// How many bytes were given back.
+    Trimmed(u64),
     Devices(Vec<DeviceObject>),
     Closed,
     Failed(ErrorObject),
@@ -55,7 +59,8 @@ impl Promise {
     pub(crate) fn settle(&self, outcome: Outcome) {
         let mut state = self.state.lock();
         if state.abandoned {
-            // An engine that nobody waits for closes as it is dropped: outside the lock.
+            // An engine that nobody waits for closes as it is dropped, and a prefix is unpinned:
+            // outside the lock.
             drop(state);
             drop(outcome);
         } else {
@@ -96,7 +101,8 @@ impl Pending {
     }
 }
 
-type Taken = Either6<Engine, ReplyObject, Vec<DeviceObject>, ProgressObject, ErrorObject, bool>;
+type Taken =
+    Either8<Engine, ReplyObject, Prefix, Vec<DeviceObject>, ProgressObject, ErrorObject, f64, bool>;
 
 #[napi]
 impl Pending {
@@ -106,20 +112,26 @@ impl Pending {
         self.promise.bell.arm();
         let mut state = self.promise.state.lock();
         let (what, value) = match state.outcome.take() {
-            Some(Outcome::Engine(engine)) => ("engine", Either6::A(engine)),
-            Some(Outcome::Reply(reply)) => ("reply", Either6::B(reply)),
-            Some(Outcome::Devices(devices)) => ("devices", Either6::C(devices)),
-            Some(Outcome::Failed(error)) => ("failed", Either6::E(error)),
-            Some(Outcome::Closed) => ("closed", Either6::F(true)),
-            None => ("progress", Either6::D(state.progress.take()?)),
+            Some(Outcome::Engine(engine)) => ("engine", Either8::A(engine)),
+            Some(Outcome::Reply(reply)) => ("reply", Either8::B(reply)),
+            Some(Outcome::Prefix(prefix)) => ("prefix", Either8::C(prefix)),
+            Some(Outcome::Devices(devices)) => ("devices", Either8::D(devices)),
+            Some(Outcome::Failed(error)) => ("failed", Either8::F(error)),
+            Some(Outcome::Trimmed(bytes)) => ("trimmed", Either8::G(bytes as f64)),
+            Some(Outcome::Closed) => ("closed", Either8::H(true)),
+            None => ("progress", Either8::E(state.progress.take()?)),
         };
         Some(TakenObject { what, value })
     }
 
-    /// Gives the operation up.
+    /// Gives the operation up, and what it came to if nobody has taken that.
     #[napi(catch_unwind)]
     pub fn cancel(&self) {
-        self.promise.state.lock().abandoned = true;
+        let mut state = self.promise.state.lock();
+        state.abandoned = true;
+        let unwanted = state.outcome.take();
+        drop(state);
+        drop(unwanted);
         if let Some(on_cancel) = &self.on_cancel {
             on_cancel();
         }

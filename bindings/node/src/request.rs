@@ -1,11 +1,12 @@
-//! Requests on the executor: a reply that is folded there, a stream that is opened there.
+//! Requests on the executor: a reply or a prefix that is waited for there, a stream that is opened
+//! there.
 //!
-//! A reply is polled by the executor alone, so a busy event loop delays no reply, and cancelling
-//! asks the executor to drop it. A stream is only opened by the executor: from then on the
-//! JavaScript thread polls it.
+//! What has one outcome is polled by the executor alone, so a busy event loop delays no reply, and
+//! cancelling asks the executor to drop it. A stream is only opened by the executor: from then on
+//! the JavaScript thread polls it.
 
 use std::{
-    future::{Future, IntoFuture},
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
@@ -15,14 +16,15 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use indwell::{ChatRequest, CompletionRequest, Engine, Reply, Result, TokenStream};
+use indwell::{ChatRequest, CompletionRequest, Engine, Result, TokenStream};
 use parking_lot::Mutex;
 
 use crate::{
     executor::{Executor, Job},
     objects::ErrorObject,
-    options::{self, Input},
+    options::{self, Input, InputMessage, NamedValue},
     pending::{Outcome, Promise},
+    prefix::Prefix,
     stream::Slot,
 };
 
@@ -32,7 +34,9 @@ pub(crate) enum Request {
     Completion(CompletionRequest),
 }
 
-type Folding = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
+/// A request on its way to its one outcome. It is made when this is first polled, and cancelled when
+/// this is dropped.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
 
 impl Request {
     pub(crate) fn new(engine: &Engine, input: Input) -> Result<Self> {
@@ -53,11 +57,15 @@ impl Request {
         })
     }
 
-    fn fold(self) -> Folding {
-        match self {
-            Self::Chat(request) => Box::pin(request.into_future()),
-            Self::Completion(request) => Box::pin(request.into_future()),
-        }
+    /// Folds its events into one reply.
+    pub(crate) fn reply(self) -> Answering {
+        Box::pin(async {
+            let reply = match self {
+                Self::Chat(request) => request.await?,
+                Self::Completion(request) => request.await?,
+            };
+            Ok(Outcome::Reply(reply.into()))
+        })
     }
 
     fn open(self) -> Result<TokenStream> {
@@ -68,25 +76,40 @@ impl Request {
     }
 }
 
-/// Folds one reply.
-pub(crate) struct Fold {
+/// Computes a prefix and keeps it.
+pub(crate) fn prefix(
+    engine: &Engine,
+    messages: Vec<InputMessage>,
+    options: Vec<NamedValue>,
+) -> Result<Answering> {
+    let request = options
+        .into_iter()
+        .map(NamedValue::into_option)
+        .fold(engine.cache_prefix(options::messages(messages)?), |request, (name, value)| {
+            request.option(&name, value)
+        });
+    Ok(Box::pin(async { Ok(Outcome::Prefix(Prefix::new(request.await?))) }))
+}
+
+/// Waits for one outcome.
+pub(crate) struct Wait {
     /// `None` once it is over.
-    folding: Mutex<Option<Folding>>,
+    answering: Mutex<Option<Answering>>,
     queued: AtomicBool,
     executor: Arc<Executor>,
     promise: Arc<Promise>,
 }
 
-impl Fold {
+impl Wait {
     pub(crate) fn start(
-        request: Request,
+        answering: Answering,
         executor: Arc<Executor>,
         promise: Arc<Promise>,
     ) -> Arc<Self> {
-        let folding = Mutex::new(Some(request.fold()));
-        let fold = Arc::new(Self { folding, queued: AtomicBool::new(false), executor, promise });
-        fold.queue();
-        fold
+        let answering = Mutex::new(Some(answering));
+        let wait = Arc::new(Self { answering, queued: AtomicBool::new(false), executor, promise });
+        wait.queue();
+        wait
     }
 
     /// Has the executor look again: at the engine's news, or at whether the promise is abandoned.
@@ -97,22 +120,21 @@ impl Fold {
     }
 }
 
-impl Job for Fold {
+impl Job for Wait {
     fn run(self: Arc<Self>) {
         self.queued.store(false, Ordering::SeqCst);
-        let mut slot = self.folding.lock();
+        let mut slot = self.answering.lock();
         if self.promise.is_abandoned() {
-            // Dropping the fold cancels its request.
             *slot = None;
         }
-        let Some(folding) = slot.as_mut() else { return };
+        let Some(answering) = slot.as_mut() else { return };
         let waker = Waker::from(Arc::clone(&self));
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            folding.as_mut().poll(&mut Context::from_waker(&waker))
+            answering.as_mut().poll(&mut Context::from_waker(&waker))
         }));
         let outcome = match polled {
             Ok(Poll::Pending) => return,
-            Ok(Poll::Ready(Ok(reply))) => Outcome::Reply(reply.into()),
+            Ok(Poll::Ready(Ok(outcome))) => outcome,
             Ok(Poll::Ready(Err(error))) => Outcome::Failed((&error).into()),
             Err(_) => Outcome::Failed(ErrorObject::panicked()),
         };
@@ -121,7 +143,7 @@ impl Job for Fold {
     }
 }
 
-impl Wake for Fold {
+impl Wake for Wait {
     fn wake(self: Arc<Self>) {
         self.queue();
     }

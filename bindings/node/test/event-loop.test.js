@@ -62,6 +62,23 @@ it("keeps a timer on time while prompts are prepared, and while models load and 
   });
 });
 
+it("keeps a timer on time while prefixes are computed, found again and trimmed", async (t) => {
+  const engine = await loaded(t, { contextTokens: 4096, prefixCacheTokens: 512 });
+  await assertOnTime("prefixes", async () => {
+    for (let round = 0; round < 6; round++) {
+      const prompt = `Part ${round % 3}. ${"word ".repeat(400)}`;
+      const stream = engine.complete(prompt, { maxTokens: 16, stream: true });
+      const [prefix, freed] = await Promise.all([
+        engine.cachePrefix(prompt),
+        engine.trim(2 ** 20),
+        collected(stream),
+      ]);
+      prefix.unpin();
+      assert.ok(freed >= 0);
+    }
+  });
+});
+
 it("does not let a slow reader slow the others", async (t) => {
   const engine = await loaded(t, { contextTokens: 4096, streamCapacity: 8 });
   const options = { maxTokens: 200, temperature: 1, seed: 9, stream: true };

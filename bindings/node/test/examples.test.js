@@ -19,6 +19,8 @@ const PRINTS = {
   "cancel.mjs": /^AbortError: cancelled\nleft at text\ndeadline_exceeded: .*\nstill there: .*\n$/,
   "chat.mjs": /\n\d+ prompt tokens, \d+ completion tokens, finished: (stop|length), .*\n$/,
   "concurrent.mjs": /^(.*\n){8}a timer ticked \d+ times meanwhile\n\d+ tokens in \d+ steps\n$/,
+  "prefix_cache.mjs":
+    /^\d+ tokens are kept\n(.+\n  \d+ of \d+ prompt tokens were cached \(resident\).*\n){3}\d+% of .* \d+ bytes given back\n$/,
   "stream.mjs": /\n\[(stop|length) after \d+ tokens\]\n$/,
 };
 

@@ -137,11 +137,57 @@ it("cancels the request of a stream that is dropped unread", async () => {
       gc();
     }
     const { requestsCancelled, cellsUsed } = engine.stats();
-    console.log(requestsCancelled, cellsUsed);
+    console.log(requestsCancelled, cellsUsed - engine.caches().resident.tokens);
   `,
     ["--expose-gc"],
   );
   assert.deepEqual(dropped, { ...CLEAN, out: "1 0\n" });
+});
+
+it("unpins a prefix that is dropped, and one that nobody waits for any more", async () => {
+  const dropped = await run(
+    `
+    const engine = await Engine.load(MODEL, SMALL);
+    await (async () => {
+      const prefix = await engine.cachePrefix("word ".repeat(100));
+      console.log(prefix.tokens > 100);
+    })();
+    const unpinned = async (look) => {
+      for (let looks = 0; engine.caches().pinnedTokens > 0; looks++) {
+        if (looks > 1000) throw new Error("still pinned");
+        await new Promise(setImmediate);
+        look?.();
+      }
+    };
+    await unpinned(gc);
+    const controller = new AbortController();
+    const pending = engine.cachePrefix("other ".repeat(100), { signal: controller.signal });
+    // Without giving it a chance to be taken.
+    while (engine.stats().requestsFinished < 2);
+    controller.abort();
+    console.log(await pending.catch(({ code }) => code));
+    await unpinned();
+  `,
+    ["--expose-gc"],
+  );
+  assert.deepEqual(dropped, { ...CLEAN, out: "true\ncancelled\n" });
+});
+
+it("exits cleanly with prefixes kept, being computed, and caches being trimmed", async () => {
+  const exited = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    globalThis.kept = await engine.cachePrefix("word ".repeat(100));
+    engine.cachePrefix("other ".repeat(1500)).catch(() => {});
+    engine.trim(Infinity).catch(() => {});
+    process.exit(0);
+  `);
+  assert.deepEqual(exited, { ...CLEAN, out: "" });
+  const ended = await run(`
+    const engine = await Engine.load(MODEL, SMALL);
+    globalThis.kept = await engine.cachePrefix("word ".repeat(100));
+    engine.trim(0).then((bytes) => console.log(typeof bytes));
+  `);
+  assert.deepEqual(ended, { ...CLEAN, out: "number\n" });
 });
 
 it("closes an engine that is dropped, off the event loop", async () => {
@@ -205,6 +251,13 @@ it("survives the termination of workers with streams open, and while they load",
       await streams[0].next();
       parentPort.postMessage("ready");
       for await (const _ of streams[1]);
+    `,
+    `
+      const engine = await Engine.load(MODEL, SMALL);
+      globalThis.kept = await engine.cachePrefix("word ".repeat(100));
+      engine.cachePrefix("other ".repeat(1500));
+      engine.trim(Infinity);
+      parentPort.postMessage("ready");
     `,
     `
       Engine.load(MODEL, SMALL);

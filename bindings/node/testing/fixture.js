@@ -26,10 +26,11 @@ export async function until(condition, what = condition.toString()) {
   }
 }
 
-/** Whether nothing is computed and nothing waits. */
+/** Whether nothing is computed, nothing waits, and only cached prefixes take cells. */
 export function idle(engine) {
   const { requestsRunning, requestsWaiting, cellsUsed } = engine.stats();
-  return requestsRunning === 0 && requestsWaiting === 0 && cellsUsed === 0;
+  const { resident } = engine.caches();
+  return requestsRunning === 0 && requestsWaiting === 0 && cellsUsed === resident.tokens;
 }
 
 export async function collected(stream) {

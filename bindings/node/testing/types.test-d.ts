@@ -1,8 +1,10 @@
 /**
  * The contract as its users meet it, and the JavaScript against the contract. Compiled, never run.
  */
-import { Engine, IndwellError, TokenStream, devices, version } from "../index.js";
+import { CachedPrefix, Engine, IndwellError, TokenStream, devices, version } from "../index.js";
 import type {
+  CacheStats,
+  CacheTier,
   Device,
   EngineStats,
   ErrorCode,
@@ -73,6 +75,33 @@ export async function streaming(stream: TokenStream): Promise<void> {
   }
   stream.cancel();
   await using left = stream;
+}
+
+export async function caching(engine: Engine, signal: AbortSignal): Promise<void> {
+  const { usage } = await engine.chat("Hello", { cache: "bypass", cacheSalt: "tenant 1" });
+  same<typeof usage.cache, CacheTier | null>(true);
+  same<typeof usage.cachedTokens, number>(true);
+  await Engine.load("model.gguf", {
+    prefixCacheTokens: 0,
+    hostCacheBytes: 2 ** 30,
+    diskCacheDir: "snapshots",
+    diskCacheBytes: 2 ** 34,
+  });
+  using prefix = await engine.cachePrefix("Hello", { cacheSalt: "a", timeoutMs: 1000, signal });
+  same<typeof prefix, CachedPrefix>(true);
+  same<typeof prefix.tokens, number>(true);
+  prefix.unpin();
+  same<ReturnType<typeof engine.caches>, CacheStats>(true);
+  const freed = [await engine.trim(1), await engine.trim(2n ** 40n)];
+  same<typeof freed, number[]>(true);
+  // @ts-expect-error one of two
+  await engine.chat("Hello", { cache: "always" });
+  // @ts-expect-error a prefix has no answer
+  await engine.cachePrefix("Hello", { maxTokens: 4 });
+  // @ts-expect-error a prefix is computed by an engine
+  new CachedPrefix();
+  // @ts-expect-error what is to be freed is said
+  await engine.trim();
 }
 
 export function failing(error: unknown): void {

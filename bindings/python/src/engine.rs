@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::fork::Home;
+use crate::prefix::PendingPrefix;
 use crate::stream::Stream;
 use crate::{error, load, message, option, record, text};
 
@@ -63,6 +64,34 @@ impl Engine {
     ) -> PyResult<Stream> {
         let request: Request<Completion> = self.engine().complete(text::text(prompt, "prompt")?);
         open(py, request, options)
+    }
+
+    /// Has the beginning of chats computed, to be kept.
+    fn cache_prefix(
+        &self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<PendingPrefix> {
+        let mut request = self.engine().cache_prefix(message::messages(messages)?);
+        for (name, value) in option::options(options)? {
+            request = request.option(&name, value);
+        }
+        let pending = py.detach(|| request.start());
+        pending.map(PendingPrefix::new).map_err(|failure| error::raise(py, &failure))
+    }
+
+    /// What the prefix cache holds and has done.
+    fn caches<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let caches =
+            py.detach(|| self.engine().caches()).map_err(|failure| error::raise(py, &failure))?;
+        record::cache_stats(py, &caches)
+    }
+
+    /// Gives back memory that cached prefixes take; how many bytes it gave back.
+    fn trim(&self, py: Python<'_>, bytes: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let bytes = option::bytes(bytes, "bytes")?;
+        py.detach(|| self.engine().trim(bytes)).map_err(|failure| error::raise(py, &failure))
     }
 
     /// What is known of the model.

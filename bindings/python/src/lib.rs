@@ -10,7 +10,7 @@
 //!   thread, which does.
 //! - No lock is held across an attach or a detach that could wait for another holder of it.
 //!
-//! Map: `engine` and `stream` are the two classes; `message`, `option` and `text` read Python
+//! Map: `engine`, `stream` and `prefix` are the classes; `message`, `option` and `text` read Python
 //! values in, `record` and `error` write Rust values out; `fold` makes a reply of events; `load`
 //! builds engines; `fork` and `exit` keep away from what a child or a dying interpreter lacks.
 
@@ -25,6 +25,7 @@ mod load;
 mod message;
 mod notifier;
 mod option;
+mod prefix;
 mod record;
 mod stream;
 mod text;
@@ -38,6 +39,8 @@ mod _native {
     use crate::engine::Engine;
     #[pymodule_export]
     use crate::exit::begin_exit;
+    #[pymodule_export]
+    use crate::prefix::{CachedPrefix, PendingPrefix};
     #[pymodule_export]
     use crate::stream::Stream;
 

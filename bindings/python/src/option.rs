@@ -60,6 +60,17 @@ fn integer(value: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionValue> {
     })
 }
 
+/// A number of bytes.
+pub(crate) fn bytes(value: &Bound<'_, PyAny>, field: &str) -> PyResult<u64> {
+    let Ok(index) = value.call_method0("__index__") else {
+        return Err(wrong_type(value, field, "an int"));
+    };
+    index.extract::<u64>().map_err(|_| {
+        let limit = "from 0 to 18446744073709551615";
+        invalid(value.py(), field, &shown(value), limit, "give a number of bytes")
+    })
+}
+
 fn list(values: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionValue> {
     let items = values
         .try_iter()?

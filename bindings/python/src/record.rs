@@ -3,8 +3,8 @@
 //! there.
 
 use indwell::{
-    Device, EngineStats, ErrorKind, Event, Finished, ModelInfo, Progress, Reply, TextDelta,
-    Timings, TokenLogprob, Usage,
+    CacheStats, CacheTier, CacheTierStats, Device, EngineStats, ErrorKind, Event, Finished,
+    ModelInfo, Progress, Reply, TextDelta, Timings, TokenLogprob, Usage,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -74,6 +74,29 @@ pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<
         stats.requests_failed,
         stats.cells_used,
         stats.cells_total,
+        stats.prefix_cache_queries,
+        stats.prefix_cache_hits,
+    ))
+}
+
+pub(crate) fn cache_stats<'py>(py: Python<'py>, caches: &CacheStats) -> Record<'py> {
+    class!(py, "indwell.info", "CacheStats")?.call1((
+        cache_tier_stats(py, &caches.resident)?,
+        cache_tier_stats(py, &caches.host)?,
+        cache_tier_stats(py, &caches.disk)?,
+        caches.pinned_tokens,
+    ))
+}
+
+fn cache_tier_stats<'py>(py: Python<'py>, tier: &CacheTierStats) -> Record<'py> {
+    class!(py, "indwell.info", "CacheTierStats")?.call1((
+        tier.entries,
+        tier.tokens,
+        tier.bytes,
+        tier.capacity_bytes,
+        tier.hits,
+        tier.hit_tokens,
+        tier.evictions,
     ))
 }
 
@@ -109,7 +132,12 @@ fn finished<'py>(py: Python<'py>, end: &Finished) -> Record<'py> {
 }
 
 fn usage<'py>(py: Python<'py>, usage: &Usage) -> Record<'py> {
-    class!(py, "indwell.reply", "Usage")?.call1((usage.prompt_tokens, usage.completion_tokens))
+    class!(py, "indwell.reply", "Usage")?.call1((
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_tokens,
+        usage.cache.map(CacheTier::as_str),
+    ))
 }
 
 fn timings<'py>(py: Python<'py>, timings: &Timings) -> Record<'py> {

@@ -43,4 +43,5 @@ def own_engine() -> Iterator[indwell.Engine]:
 
 def is_idle(engine: indwell.Engine) -> bool:
     stats = engine.stats()
-    return stats.requests_running == 0 and stats.requests_waiting == 0 and stats.cells_used == 0
+    nothing_asked = stats.requests_running == 0 and stats.requests_waiting == 0
+    return nothing_asked and stats.cells_used <= engine.caches().resident.tokens

@@ -18,7 +18,8 @@ STEPS_MAX = 2
 def steps_until_free(engine: indwell.Engine, steps_at_cancel: int) -> int:
     wait_until(lambda: engine.stats().requests_running == 0)
     stats = engine.stats()
-    assert stats.cells_used == 0
+    # What was computed of its prompt stays cached, and is nobody's.
+    assert stats.cells_used <= engine.caches().resident.tokens
     return stats.steps - steps_at_cancel
 
 

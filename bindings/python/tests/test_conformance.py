@@ -91,6 +91,8 @@ def test_request(conformance_engine: indwell.Engine, case: Case, form: str) -> N
         check_error(caught.value, expect["error"])
         assert conformance_engine.complete("1 2 3", max_tokens=1).usage.completion_tokens == 1
     else:
+        if {"cached_tokens", "cached_tokens_min"} & set(expect):
+            ask(conformance_engine, case, **options)
         check_reply(ask(conformance_engine, case, **options), expect)
 
 
@@ -146,6 +148,8 @@ def check_reply(reply: indwell.Reply, expect: Case) -> None:
         "finish_reason": lambda wanted: reply.finish_reason == wanted,
         "completion_tokens": lambda wanted: reply.usage.completion_tokens == wanted,
         "prompt_tokens": lambda wanted: reply.usage.prompt_tokens == wanted,
+        "cached_tokens": lambda wanted: reply.usage.cached_tokens == wanted,
+        "cached_tokens_min": lambda wanted: reply.usage.cached_tokens >= wanted,
         "text": lambda wanted: reply.text == wanted,
         "text_starts_with": lambda wanted: reply.text.startswith(wanted),
         "text_excludes": lambda wanted: not any(text in reply.text for text in wanted),
@@ -158,6 +162,7 @@ def check_reply(reply: indwell.Reply, expect: Case) -> None:
             )
         ),
     }
+    assert (reply.usage.cache is None) == (reply.usage.cached_tokens == 0), reply
     for name, wanted in expect.items():
         assert checks[name](wanted), f"{name} should be {wanted!r}: {reply}"
 

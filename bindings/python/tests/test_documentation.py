@@ -24,5 +24,8 @@ def test_help_names_every_option() -> None:
     text = pydoc.plain(pydoc.render_doc(indwell.Engine.chat))
     for option in indwell.RequestOptions.__annotations__:
         assert f"{option}: " in text, option
+    prefix = pydoc.plain(pydoc.render_doc(indwell.Engine.cache_prefix))
+    for option in indwell.PrefixOptions.__annotations__:
+        assert f"{option}: " in prefix, option
     for option in indwell.EngineOptions.__annotations__:
         assert f"{option}: " in (indwell.Engine.__doc__ or ""), option

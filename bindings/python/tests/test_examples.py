@@ -17,6 +17,7 @@ PRINTS = {
     "chat.py": r"(.*\n)+\d+ prompt tokens, \d+ completion tokens, finished: (stop|length), .*\n",
     "concurrent_threads.py": r"(.*\n){8}\d+ tokens in \d+ steps\n",
     "errors.py": r"model_load: .*\ninvalid_request: .*\ncontext_overflow: .*\ndeadline_exceeded: .*\n.+\n",
+    "prefix_cache.py": r"\d+ tokens are kept\n(.* prompt tokens cached \(resident\), .*\n){2}another tenant: 0 cached\nhit rate 0\.\d+\nresident: .*\nhost: .*\ndisk: 0 tokens, 0 of 0 bytes\n",
     "stream.py": r"(.*\n)+\[(stop|length) after \d+ tokens\]\n",
 }
 

@@ -25,6 +25,7 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
 
         asynchronous = engine.acomplete(ENDLESS, stream=True, max_tokens=200)
         asyncio.run(one_event(asynchronous))
+        prefix = engine.cache_prefix("Hello")
 
         def in_child():
             signal.alarm(60)  # A child that hangs is killed, and so exits otherwise than by 0.
@@ -35,6 +36,9 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
                 "long": lambda: asyncio.run(engine.achat("Hello " * 2000)),
                 "astream": lambda: asyncio.run(one_event(engine.achat("Hello", stream=True))),
                 "stats": engine.stats,
+                "caches": engine.caches,
+                "trim": lambda: engine.trim(1),
+                "cache_prefix": lambda: engine.cache_prefix("Hello"),
                 "next": lambda: next(blocking),
                 "reply": blocking.reply,
                 "anext": lambda: asyncio.run(one_event(asynchronous)),
@@ -49,6 +53,7 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
                 else:
                     sys.exit(3)
             blocking.cancel()
+            prefix.unpin()
             assert engine.closed
             assert engine.model.parameters > 0
 

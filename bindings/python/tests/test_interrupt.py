@@ -44,8 +44,9 @@ print("serving")
         "list(engine.complete(ENDLESS, max_tokens=3000, stream=True))",
         "engine.complete(ENDLESS, max_tokens=3000, stream=True).reply()",
         "import asyncio; asyncio.run(engine.acomplete(ENDLESS, max_tokens=3000))",
+        "engine.cache_prefix('word ' * 3800)",
     ],
-    ids=["reply", "events", "rest", "asyncio"],
+    ids=["reply", "events", "rest", "asyncio", "prefix"],
 )
 def test_ctrl_c_ends_a_wait_and_cancels_the_request(wait: str) -> None:
     ended = run_python(PROGRAM.format(wait=wait))

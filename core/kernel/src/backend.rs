@@ -66,6 +66,9 @@ pub enum SequenceFailure {
     /// The memory had no cells for it, alone.
     #[error("the KV cache has no room for this request, though nothing else is running")]
     NoCells,
+    /// Its prompt was to be kept, and everything that could make room is in use.
+    #[error("the prefix cache has no room for this prefix: all that it keeps is in use")]
+    NotCached,
 }
 
 /// Why a step as a whole failed.

@@ -41,12 +41,29 @@ pub struct PrefixConfig {
     pub idle_tokens_max: u32,
     /// Whether what leaves the memory is saved to other tiers first.
     pub snapshots: bool,
+    /// Fewer tokens than this are computed rather than waited for or saved; at least 1.
+    pub worthwhile_tokens_min: u32,
+    /// The memory's extent may be this many cells above those in use, and half as many again,
+    /// before cells are moved together.
+    pub drift_cells_min: u32,
 }
 
 impl PrefixConfig {
     /// No prefix cache.
-    pub const OFF: Self =
-        Self { reuse: Reuse::AnyPosition, residents_max: 0, idle_tokens_max: 0, snapshots: false };
+    pub const OFF: Self = Self {
+        reuse: Reuse::AnyPosition,
+        residents_max: 0,
+        idle_tokens_max: 0,
+        snapshots: false,
+        worthwhile_tokens_min: Self::WORTHWHILE_TOKENS_DEFAULT,
+        drift_cells_min: Self::DRIFT_CELLS_DEFAULT,
+    };
+
+    /// Fewer tokens take no longer to compute than the turns of waiting for them.
+    pub const WORTHWHILE_TOKENS_DEFAULT: u32 = 16;
+
+    /// Two pads of 256 cells, in which attention's extent grows.
+    pub const DRIFT_CELLS_DEFAULT: u32 = 512;
 
     /// Whether there is a prefix cache.
     #[must_use]

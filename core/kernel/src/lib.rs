@@ -16,8 +16,7 @@
 //! };
 //!
 //! let config = SchedulerOptions::default().validate()?;
-//! let mut backend =
-//!     ScriptedBackend::new(config.context_tokens, config.sequences_max, config.batch_tokens);
+//! let mut backend = ScriptedBackend::new(&config, config.context_tokens);
 //! let mut scheduler = Scheduler::new(config);
 //! scheduler.submit(Request {
 //!     id: RequestId(0),
@@ -40,7 +39,7 @@
 //!     }
 //!     match backend.execute(&plan, &mut outcome) {
 //!         Ok(()) => scheduler.commit(&plan, &outcome),
-//!         Err(error) => scheduler.fail(&plan, &error),
+//!         Err(error) => scheduler.fail(&plan, &outcome, &error),
 //!     }
 //!     outputs.extend(scheduler.drain_outputs());
 //! }
@@ -69,6 +68,7 @@
 //! | [`admission`] | the bounded queue's policy |
 //! | [`request`] | what the scheduler is asked, and how it ends |
 //! | [`sequence`] | one request's tokens and how many of them are computed |
+//! | [`prefix`] | which computed prefixes there are, and which leave first |
 //! | [`plan`] | what one step does |
 //! | [`backend`] | who executes a plan |
 //! | [`scheduler`] | the decisions of each step |
@@ -82,6 +82,7 @@ pub mod ids;
 pub mod invalid;
 pub mod namespace;
 pub mod plan;
+pub mod prefix;
 pub mod request;
 pub mod sampling;
 pub mod scheduler;
@@ -98,6 +99,7 @@ pub use ids::{RequestId, SeqId, SnapshotId, Token};
 pub use invalid::Invalid;
 pub use namespace::{Namespace, NamespaceBuilder, NamespaceField};
 pub use plan::{Chunk, MemoryOp, Plan};
+pub use prefix::PrefixLoad;
 pub use request::{CacheUse, End, FinishReason, Goal, Output, Request};
 pub use sampling::{SamplingOptions, SamplingParams};
 pub use scheduler::{Load, Scheduler};

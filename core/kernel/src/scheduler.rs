@@ -1,14 +1,14 @@
 //! The decisions of each step.
 //!
-//! [`Scheduler`] owns which requests wait, which run, and on which sequence. It knows tokens only
-//! as numbers, and neither texts nor readers. Its cycle: [`Scheduler::submit`],
-//! [`Scheduler::cancel`], [`Scheduler::pause`] and [`Scheduler::expire`] between steps;
-//! [`Scheduler::plan`]; then exactly one of [`Scheduler::commit`] and [`Scheduler::fail`] for
-//! that plan; [`Scheduler::drain_outputs`] any time.
+//! [`Scheduler`] owns which requests wait, which run, and on which sequence, and the prefix
+//! cache's tree. It knows tokens only as numbers, and neither texts nor readers. Its cycle:
+//! [`Scheduler::submit`], [`Scheduler::cancel`], [`Scheduler::pause`] and [`Scheduler::expire`]
+//! between steps; [`Scheduler::plan`]; then exactly one of [`Scheduler::commit`] and
+//! [`Scheduler::fail`] for that plan; [`Scheduler::drain_outputs`] any time.
 //!
 //! Invariants, checked by `audit` after every simulated step:
-//! - the cells reserved are the sum of the running requests' needs, and at most
-//!   `context_tokens`;
+//! - the cells reserved, which are the sum of the running requests' needs beside what they share,
+//!   and those of cached prefixes are together at most `context_tokens`;
 //! - a sequence belongs to at most one request, and between steps it has at least one token
 //!   that is not computed: there is always something to go on with;
 //! - requests wait in order of arrival, preempted ones included;
@@ -16,14 +16,19 @@
 
 #[cfg(feature = "testing")]
 mod audit;
+mod caching;
 mod planning;
 mod settling;
+mod sharing;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
+use self::caching::Compaction;
+use crate::prefix::{NodeId, PrefixTree};
 use crate::sequence::Sequence;
 use crate::{
-    End, FinishReason, MemoryOp, Output, Request, RequestId, SchedulerConfig, SeqId, Timestamp,
+    End, FinishReason, MemoryOp, Output, PrefixLoad, Request, RequestId, SchedulerConfig, SeqId,
+    Timestamp,
 };
 
 /// Which requests wait, which run, and what the next step does.
@@ -34,8 +39,11 @@ pub struct Scheduler {
     waiting: VecDeque<Sequence>,
     /// By sequence id.
     running: Vec<Option<Sequence>>,
-    /// Cells that running requests may come to need.
-    cells_reserved: u32,
+    /// `None` where the prefix cache is off.
+    tree: Option<PrefixTree>,
+    /// Pinned prefixes, by the requests that wanted them.
+    pins: HashMap<RequestId, NodeId>,
+    compaction: Compaction,
     /// The backend had no cells for what runs: nobody is admitted until a running request ends.
     cells_short: bool,
     /// Memory operations for the next plan.
@@ -53,19 +61,25 @@ pub struct Load {
     pub running: u32,
     /// Requests without one.
     pub waiting: u32,
-    /// KV cells that hold computed tokens.
+    /// KV cells that hold computed tokens, cached ones included.
     pub cells_used: u32,
+    /// The prefix cache.
+    pub prefix: PrefixLoad,
 }
 
 impl Scheduler {
     /// A scheduler with nothing to do.
     #[must_use]
     pub fn new(config: SchedulerConfig) -> Self {
+        let tree =
+            config.prefix.is_on().then(|| PrefixTree::new(config.prefix, config.sequences_max));
         Self {
             config,
             waiting: VecDeque::new(),
             running: (0..config.sequences_max).map(|_| None).collect(),
-            cells_reserved: 0,
+            tree,
+            pins: HashMap::new(),
+            compaction: Compaction::default(),
             cells_short: false,
             ops: Vec::new(),
             outputs: VecDeque::new(),
@@ -131,14 +145,17 @@ impl Scheduler {
         self.outputs.drain(..)
     }
 
-    /// How much is running, waiting and computed.
+    /// How much is running, waiting, computed and cached.
     #[must_use]
     pub fn load(&self) -> Load {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let prefix = self.tree.as_ref().map(PrefixTree::load).unwrap_or_default();
+        let private: u32 = self.running.iter().flatten().map(Sequence::private_cells).sum();
         Load {
             running: count(self.running.iter().flatten().count()),
             waiting: count(self.waiting.len()),
-            cells_used: count(self.running.iter().flatten().map(|s| s.computed).sum()),
+            cells_used: private + prefix.resident_tokens,
+            prefix,
         }
     }
 
@@ -162,6 +179,9 @@ impl Scheduler {
         if let Some(at) = self.waiting.iter().position(|s| s.request == request) {
             self.waiting.remove(at);
         } else if let Some(seq) = self.seq_of(request) {
+            if !matches!(end, End::Failed(_)) {
+                self.keep_computed(seq);
+            }
             self.release(seq);
         } else {
             return;
@@ -175,13 +195,32 @@ impl Scheduler {
         Some(SeqId(u32::try_from(index).expect("sequence ids are below 256")))
     }
 
-    /// Takes the request off its sequence and frees the sequence's cells, so that others may be
-    /// admitted again.
+    /// Cells that running requests may come to need, beside those that they share.
+    fn cells_reserved(&self) -> u32 {
+        self.running.iter().flatten().map(Sequence::private_cells_needed).sum()
+    }
+
+    /// Takes the request off its sequence and frees the sequence's own cells, so that others may
+    /// be admitted again.
     fn release(&mut self, seq: SeqId) -> Option<Sequence> {
-        let sequence = self.running[seq.index()].take()?;
-        self.cells_reserved -= sequence.cells_needed();
+        let mut sequence = self.running[seq.index()].take()?;
+        if let (Some(tree), Some(lock)) = (&mut self.tree, sequence.lock.take()) {
+            tree.unlock(lock);
+        }
+        sequence.shared = 0;
         self.cells_short = false;
         self.ops.push(MemoryOp::Release { seq });
+        if let Some(tree) = &mut self.tree {
+            tree.drop_distrusted(&mut self.ops);
+        }
         Some(sequence)
+    }
+
+    /// Puts a request that was released back into the queue, where it starts over.
+    fn requeue(&mut self, mut sequence: Sequence) {
+        sequence.computed = 0;
+        sequence.hit = None;
+        let place = self.waiting.partition_point(|s| s.arrival < sequence.arrival);
+        self.waiting.insert(place, sequence);
     }
 }

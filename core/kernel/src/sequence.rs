@@ -5,7 +5,10 @@
 //! on, a preempted request starts over, forced tokens lengthen `tokens`, and plain decoding is
 //! catching up by one.
 
-use crate::{Request, RequestId, SamplingParams, Timestamp, Token};
+use crate::prefix::LockId;
+use crate::{
+    CacheUse, Goal, Request, RequestId, SamplingParams, SnapshotId, Tier, Timestamp, Token,
+};
 
 /// A request with its progress.
 #[derive(Debug)]
@@ -24,12 +27,55 @@ pub struct Sequence {
     pub(crate) admitted: bool,
     /// Its reader is behind: it keeps its cells and is not computed.
     pub(crate) paused: bool,
+    pub(crate) goal: Goal,
+    pub(crate) cache: CacheUse,
+    /// Where its prompt may be cut for reuse, ascending.
+    pub(crate) boundaries: Vec<u32>,
+    /// Computed tokens whose cells are the prefix cache's, from the first on.
+    pub(crate) shared: u32,
+    /// Its hold on them.
+    pub(crate) lock: Option<LockId>,
+    /// What it waits for, though it could be admitted.
+    pub(crate) hold: Option<Hold>,
+    /// Tokens it was spared in the plan that is out, and from where.
+    pub(crate) hit: Option<(u32, Tier)>,
+    /// How it may be helped by what is computed already.
+    pub(crate) lookup: Lookup,
+}
+
+/// What a request waits for while it waits for neither a sequence nor cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Another request is computing this much of the same prompt.
+    Prefix {
+        /// Which request.
+        leader: RequestId,
+        /// How many tokens.
+        length: u32,
+    },
+    /// A snapshot that is being fetched.
+    Snapshot(SnapshotId),
+}
+
+/// How a request may be helped by what is computed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// It has not been helped yet.
+    Open,
+    /// It has started, and what it is given now is its own, computed before it was preempted.
+    Resuming,
+    /// What it was given was not there: it is computed anew.
+    Refused,
 }
 
 impl Sequence {
     pub(crate) fn new(request: Request, arrival: u64, request_tokens_max: u32) -> Self {
         let prompt_tokens = request.prompt.len();
-        let tokens_max = prompt_tokens.saturating_add(request.max_tokens as usize);
+        let answer_tokens = match request.goal {
+            Goal::Generate => request.max_tokens as usize,
+            Goal::Cache => 0,
+        };
+        let tokens_max = prompt_tokens.saturating_add(answer_tokens);
         Self {
             request: request.id,
             tokens: request.prompt,
@@ -42,6 +88,14 @@ impl Sequence {
             arrival,
             admitted: false,
             paused: false,
+            goal: request.goal,
+            cache: request.cache,
+            boundaries: request.boundaries,
+            shared: 0,
+            lock: None,
+            hold: None,
+            hit: None,
+            lookup: Lookup::Open,
         }
     }
 
@@ -66,5 +120,42 @@ impl Sequence {
     pub(crate) fn cells_needed(&self) -> u32 {
         u32::try_from(self.tokens_max.saturating_sub(1).max(self.prompt_tokens))
             .expect("a request's tokens are bounded by a u32")
+    }
+
+    /// The most cells it can ever use beside those that it shares.
+    pub(crate) fn private_cells_needed(&self) -> u32 {
+        self.cells_needed().saturating_sub(self.shared)
+    }
+
+    /// The cells it uses beside those that it shares.
+    pub(crate) fn private_cells(&self) -> u32 {
+        self.computed_length().saturating_sub(self.shared)
+    }
+
+    pub(crate) fn computed_length(&self) -> u32 {
+        u32::try_from(self.computed).expect("a request's tokens are bounded by a u32")
+    }
+
+    /// Whether its prompt is not computed to the end.
+    pub(crate) fn is_prefilling(&self) -> bool {
+        self.computed < self.prompt_tokens
+    }
+
+    /// The first position after `computed` where a chunk of its prompt has to end: a boundary.
+    pub(crate) fn next_boundary(&self) -> usize {
+        let next = self.boundaries.iter().map(|&at| at as usize).find(|&at| at > self.computed);
+        next.filter(|&at| at < self.prompt_tokens).unwrap_or(self.tokens.len())
+    }
+
+    /// The last boundary within the first `length` tokens of its prompt, or its end.
+    pub(crate) fn boundary_within(&self, length: u32) -> u32 {
+        let ends = self.boundaries.iter().copied().chain(u32::try_from(self.prompt_tokens).ok());
+        ends.filter(|&at| at <= length).max().unwrap_or(0)
+    }
+
+    /// Whether prefixes of its prompt may be cut where it is computed to.
+    pub(crate) fn is_at_boundary(&self) -> bool {
+        self.computed == self.prompt_tokens
+            || self.boundaries.iter().any(|&at| at as usize == self.computed)
     }
 }

@@ -87,6 +87,12 @@ impl Batch {
         index < self.length && self.outputs[index] != 0
     }
 
+    /// Each token's sequence and position, in order.
+    pub(crate) fn cells(&self) -> impl ExactSizeIterator<Item = (u32, u32)> {
+        let pairs = self.sequences[..self.length].iter().zip(&self.positions[..self.length]);
+        pairs.map(|(&seq, &position)| (seq.cast_unsigned(), position.cast_unsigned()))
+    }
+
     /// The largest token id and sequence id, and the smallest token id, to be checked against
     /// the model's before llama.cpp sees the batch.
     pub(crate) fn extent(&self) -> Option<Extent> {

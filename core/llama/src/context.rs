@@ -1,11 +1,13 @@
-//! One llama.cpp context: decode, sequence memory, logits.
+//! One llama.cpp context: decode, logits, and the memory of its sequences.
 //!
 //! llama-cpp-2 keeps its context's pointer private, and with it the abort callback, the bound on
 //! outputs and the sequence memory; hence this one, on llama-cpp-sys-2. It is `Send` but not
 //! `Sync`: one thread at a time. Contexts are made and freed under one process-wide lock, since
-//! doing so in parallel is unsound upstream.
+//! doing so in parallel is unsound upstream. What is done to sequences is in [`crate::memory`];
+//! sequences have the kernel's ids here, running ones first, then residents.
 
 use std::ffi::c_void;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +16,11 @@ use indwell_kernel::SeqId;
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 
-use crate::error::{ContextError, DecodeError};
+use crate::cells::Cells;
+use crate::error::{ContextError, DecodeError, RestoreError};
 use crate::log::capturing_errors;
+use crate::memory::{Handles, Memory, Numbering};
+use crate::memory_kind::MemoryKind;
 use crate::{Batch, Model};
 
 static LIFECYCLE: Mutex<()> = Mutex::new(());
@@ -29,6 +34,9 @@ pub struct ContextParams {
     pub batch_tokens: u32,
     /// Sequences, and outputs of one decode call; at most `batch_tokens`.
     pub sequences_max: u32,
+    /// Further sequences, which are never decoded but keep cells; 0 turns sharing, saving and
+    /// restoring off. Cut to what [`crate::residents_possible`] allows.
+    pub residents_max: u32,
     /// Threads that compute.
     pub threads: u32,
     /// Flash attention; `None` lets llama.cpp decide.
@@ -39,7 +47,7 @@ pub struct ContextParams {
 #[derive(Debug)]
 pub struct Context {
     pointer: NonNull<sys::llama_context>,
-    memory: sys::llama_memory_t,
+    memory: Memory,
     params: ContextParams,
     vocabulary_size: usize,
     /// Read by llama.cpp during a decode through a pointer into this allocation.
@@ -70,14 +78,17 @@ impl Context {
     ///
     /// # Errors
     /// [`ContextError::Refused`] when llama.cpp can't make it, most often for want of memory.
-    pub fn new(model: Arc<Model>, params: ContextParams) -> Result<Self, ContextError> {
+    pub fn new(model: Arc<Model>, mut params: ContextParams) -> Result<Self, ContextError> {
         assert!(
             (1..=params.batch_tokens).contains(&params.sequences_max)
                 && params.sequences_max <= indwell_kernel::config::SEQUENCES_LIMIT,
             "validated config: 1 ≤ sequences_max ≤ batch_tokens, sequences_max ≤ 256"
         );
         let abort = Arc::new(AtomicBool::new(false));
-        let llama_params = llama_params(&params, &abort);
+        let kind = model.memory_kind();
+        let numbering = Numbering::new(kind, params.sequences_max, params.residents_max);
+        params.residents_max = numbering.residents();
+        let llama_params = llama_params(&params, numbering.llama_sequences(kind), &abort);
         let refused =
             |reason| ContextError::Refused { context_tokens: params.context_tokens, reason };
         let _lifecycle = LIFECYCLE.lock();
@@ -88,13 +99,20 @@ impl Context {
         });
         let pointer = NonNull::new(pointer).ok_or_else(|| refused(errors))?;
         // SAFETY: the context was just made.
-        let memory = unsafe { sys::llama_get_memory(pointer.as_ptr()) };
-        if memory.is_null() {
+        let llama_memory = unsafe { sys::llama_get_memory(pointer.as_ptr()) };
+        if llama_memory.is_null() {
             // SAFETY: made above and not used since.
             unsafe { sys::llama_free(pointer.as_ptr()) };
             return Err(refused("the model keeps no memory of its tokens".to_owned()));
         }
         let vocabulary_size = model.vocabulary().size() as usize;
+        let handles = Handles { context: pointer, memory: llama_memory };
+        // SAFETY: both are of the context made above, which `self` keeps for as long and lends
+        // with itself; it was made for these sequences.
+        let memory = unsafe {
+            let cells = followed_cells(pointer, kind, &params);
+            Memory::new(handles, kind, numbering, cells, has_extra(&model))
+        };
         crate::exit::install();
         Ok(Self { pointer, memory, params, vocabulary_size, abort, has_decoded: false, model })
     }
@@ -143,6 +161,12 @@ impl Context {
             crate::exit::install();
         }
         match code {
+            0 => self.memory.decoded(batch),
+            2 | -3 => self.memory.broken_off(batch),
+            1 | -1 => {}
+            _ => self.memory.lose_track(),
+        }
+        match code {
             0 => Ok(()),
             1 => Err(DecodeError::NoSlot),
             2 => Err(DecodeError::Aborted),
@@ -172,12 +196,7 @@ impl Context {
     /// remove a part (recurrent models): then nothing was removed.
     #[must_use]
     pub fn truncate(&mut self, seq: SeqId, from: u32) -> bool {
-        let (Ok(seq_id), Ok(from)) = (i32::try_from(seq.0), i32::try_from(from)) else {
-            return false;
-        };
-        assert!(seq.0 < self.params.sequences_max, "{seq} is not of this context");
-        // SAFETY: the memory belongs to the living context; the sequence is in range.
-        unsafe { sys::llama_memory_seq_rm(self.memory, seq_id, from, -1) }
+        self.memory.truncate(seq, from)
     }
 
     /// Removes all cells of `seq`.
@@ -185,6 +204,81 @@ impl Context {
         // Removing a whole sequence works on every kind of memory.
         let removed = self.truncate(seq, 0);
         debug_assert!(removed, "a whole sequence can always be removed");
+    }
+
+    /// The positions that `seq` has; of recurrent memory only the last. `None` if it has none.
+    #[must_use]
+    pub fn positions(&self, seq: SeqId) -> Option<Range<u32>> {
+        self.memory.positions(seq)
+    }
+
+    /// Lets `to`, which ends where `range` begins, have the cells of `from` at the positions
+    /// `range` too. `false` if one of them is not as it should be: then nothing was done.
+    /// Recurrent and hybrid memory is shared only whole, from position 0, with an empty sequence.
+    #[must_use]
+    pub fn share(&mut self, from: SeqId, to: SeqId, range: Range<u32>) -> bool {
+        self.memory.share(from, to, range)
+    }
+
+    /// As [`Self::share`], in place of cells that `to` has at these positions, which must be of
+    /// the same tokens. Always `false` on recurrent and hybrid memory.
+    #[must_use]
+    pub fn replace(&mut self, from: SeqId, to: SeqId, range: Range<u32>) -> bool {
+        self.memory.replace(from, to, range)
+    }
+
+    /// Copies the state of `seq` at the positions `range`; `None` if it has not all of it.
+    /// Recurrent and hybrid memory is saved only whole.
+    ///
+    /// # Blocking
+    /// For the copy: about as long as reading the memory's bytes takes.
+    #[must_use]
+    pub fn save(&mut self, seq: SeqId, range: Range<u32>) -> Option<Vec<u8>> {
+        self.memory.save(seq, range)
+    }
+
+    /// Gives `seq`, which ends where `range` begins, the positions `range` with the state that
+    /// [`Self::save`] gave of at least these, on a context with the same [`Self::layout_id`]. The
+    /// bytes must be those that were saved: their structure is checked, not their content.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; `seq` is then as it was.
+    pub fn restore(
+        &mut self,
+        seq: SeqId,
+        range: Range<u32>,
+        bytes: &[u8],
+    ) -> Result<(), RestoreError> {
+        self.memory.restore(seq, range, bytes)
+    }
+
+    /// Moves the cells of `seq` at the positions `range`, which nobody shares, to the lowest free
+    /// ones. `false` if none would come to lie lower, or it can't be told: then nothing was done.
+    #[must_use]
+    pub fn compact(&mut self, seq: SeqId, range: Range<u32>) -> bool {
+        self.memory.compact(seq, range)
+    }
+
+    /// The cells as far as they can be followed: those of attention, without a window unless it
+    /// is kept in full. `None` for other memory and after a failure that leaves them unknown.
+    #[must_use]
+    pub fn cells(&self) -> Option<&Cells> {
+        self.memory.cells()
+    }
+
+    /// Whatever makes the saved state of one context unfit for another on the same model and the
+    /// same build of llama.cpp. Whether values are transposed follows from flash attention, which
+    /// llama.cpp decides for each device if it is told nothing; it refuses a state of the other
+    /// sort, so a restore fails and does no harm.
+    #[must_use]
+    pub fn layout_id(&self) -> String {
+        let flash_attention = match self.params.flash_attention {
+            None => "auto",
+            Some(true) => "on",
+            Some(false) => "off",
+        };
+        let kind = self.memory.kind();
+        format!("format 1; {kind:?}; keys f16; values f16; flash attention {flash_attention}")
     }
 }
 
@@ -196,19 +290,52 @@ impl Drop for Context {
     }
 }
 
-fn llama_params(params: &ContextParams, abort: &Arc<AtomicBool>) -> sys::llama_context_params {
+/// The context's cells, if their allocation can be followed.
+///
+/// # Safety
+/// `context` is alive.
+unsafe fn followed_cells(
+    context: NonNull<sys::llama_context>,
+    kind: MemoryKind,
+    params: &ContextParams,
+) -> Option<Cells> {
+    let followed = match kind {
+        MemoryKind::Attention => true,
+        MemoryKind::SlidingWindow { .. } => params.residents_max > 0,
+        MemoryKind::Recurrent | MemoryKind::Hybrid | MemoryKind::Unsupported => false,
+    };
+    // SAFETY: the context is alive.
+    let size = unsafe { sys::llama_n_ctx(context.as_ptr()) };
+    followed.then(|| Cells::new(size, params.batch_tokens))
+}
+
+/// Whether the model's positions have several dimensions.
+fn has_extra(model: &Model) -> bool {
+    // SAFETY: the model is loaded.
+    let rope = unsafe { sys::llama_model_rope_type(model.as_ptr()) };
+    matches!(rope, sys::LLAMA_ROPE_TYPE_MROPE | sys::LLAMA_ROPE_TYPE_IMROPE)
+}
+
+fn llama_params(
+    params: &ContextParams,
+    sequences: u32,
+    abort: &Arc<AtomicBool>,
+) -> sys::llama_context_params {
     // SAFETY: returns plain data.
     let mut llama = unsafe { sys::llama_context_default_params() };
     let threads = i32::try_from(params.threads).unwrap_or(i32::MAX);
     llama.n_ctx = params.context_tokens;
     llama.n_batch = params.batch_tokens;
     llama.n_ubatch = params.batch_tokens;
-    llama.n_seq_max = params.sequences_max;
-    llama.n_outputs_max = params.sequences_max;
+    llama.n_seq_max = sequences;
+    // llama.cpp asserts that this is not below `n_seq_max`.
+    llama.n_outputs_max = sequences;
     llama.n_threads = threads;
     llama.n_threads_batch = threads;
     llama.kv_unified = true;
-    llama.swa_full = false;
+    // Cells that several sequences hold are never taken for new tokens, so a cache as small as
+    // the window would run out of them.
+    llama.swa_full = params.residents_max > 0;
     llama.no_perf = true;
     llama.flash_attn_type = match params.flash_attention {
         None => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,

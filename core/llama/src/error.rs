@@ -112,3 +112,59 @@ pub enum SampleError {
     #[error("llama.cpp could not make a sampler")]
     NoSampler,
 }
+
+/// A snapshot could not be restored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The bytes are no snapshot of this format and kind of memory.
+    #[error("the bytes are not a snapshot of this model's memory")]
+    Malformed,
+    /// The sequence does not end where the range begins, or the snapshot is of other positions.
+    #[error("the snapshot does not fit the sequence at these positions")]
+    NotHere,
+    /// Fewer cells are free.
+    #[error("the KV cache has no room for {cells} more cells")]
+    NoRoom {
+        /// The cells needed.
+        cells: u32,
+    },
+    /// llama.cpp refused the state.
+    #[error("llama.cpp refused the snapshot: {reason}")]
+    Refused {
+        /// llama.cpp's last error lines.
+        reason: String,
+    },
+    /// The sequence has not all of the range after it.
+    #[error("the snapshot did not give all of the positions")]
+    Incomplete,
+}
+
+/// A model file could not be written with other types of weights.
+#[derive(Debug, thiserror::Error)]
+pub enum QuantizeError {
+    /// The input can't be read, or there is nothing to compute with.
+    #[error(transparent)]
+    Input(#[from] LoadError),
+    /// The output can't be written.
+    #[error("{path} can't be written: {source}", path = .path.display())]
+    Unwritable {
+        /// The output.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The output is the input.
+    #[error("{path} would be written over itself", path = .path.display())]
+    Itself {
+        /// The output.
+        path: PathBuf,
+    },
+    /// llama.cpp refused the input.
+    #[error("{path} can't be quantized: {reason}", path = .path.display())]
+    Refused {
+        /// The input.
+        path: PathBuf,
+        /// llama.cpp's last error lines.
+        reason: String,
+    },
+}

@@ -1,19 +1,26 @@
 //! The kernel's `Backend` on llama.cpp: executes plans, one after the other, on one context.
+//!
+//! It knows samplers, logits and where snapshots go; what a memory operation needs and brings is
+//! checked by the context. A running sequence whose share was refused takes no part in the step.
+
+use std::sync::Arc;
 
 use indwell_kernel::{Backend, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 
 use crate::error::{ContextError, DecodeError, SampleError};
 use crate::sampler::Drawn;
-use crate::{Batch, Context, Sampler};
+use crate::{Batch, Cells, Context, Sampler, SnapshotStore};
 
 /// Runs plans on a context it owns. One thread at a time.
 #[derive(Debug)]
 pub struct Executor {
     context: Context,
     batch: Batch,
-    /// By sequence id.
+    /// By sequence id. Residents have none.
     seats: Vec<Seat>,
+    /// Without one, saving and restoring is refused.
+    store: Option<Arc<dyn SnapshotStore>>,
     sampling_threads: rayon::ThreadPool,
 }
 
@@ -26,6 +33,8 @@ struct Seat {
     drawn: Option<Result<Drawn, SampleError>>,
     /// Why it takes no part in this step's batch though it was planned.
     failure: Option<SequenceFailure>,
+    /// Whether a share with it was refused in this step.
+    is_skipped: bool,
 }
 
 /// A row of the context's logits, valid until its next decode.
@@ -43,11 +52,14 @@ unsafe impl Send for Row {}
 const PARALLEL_LOGITS_MIN: usize = 1 << 18;
 
 impl Executor {
-    /// An executor on `context`.
+    /// An executor on `context`, with a place for snapshots if there are to be any.
     ///
     /// # Errors
     /// [`ContextError::Threads`] when the sampling threads can't be started.
-    pub fn new(context: Context) -> Result<Self, ContextError> {
+    pub fn new(
+        context: Context,
+        store: Option<Arc<dyn SnapshotStore>>,
+    ) -> Result<Self, ContextError> {
         let params = *context.params();
         let sampling_threads = rayon::ThreadPoolBuilder::new()
             .num_threads(params.threads.min(params.sequences_max) as usize)
@@ -58,6 +70,7 @@ impl Executor {
             context,
             batch: Batch::new(params.batch_tokens as usize),
             seats: (0..params.sequences_max).map(|_| Seat::default()).collect(),
+            store,
             sampling_threads,
         })
     }
@@ -69,7 +82,7 @@ impl Executor {
     }
 
     /// Whether the operation was done; `false` if it was refused.
-    fn apply(&mut self, op: &MemoryOp) -> bool {
+    fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
             MemoryOp::Open { seq, sampling, logprobs } => {
                 let size = self.context.model().vocabulary().size() as usize;
@@ -80,32 +93,73 @@ impl Executor {
                         seat.failure = Some(SequenceFailure::Sampling(error.to_string()));
                     }
                 }
+                true
             }
             MemoryOp::Truncate { seq, from } => {
-                if !self.context.truncate(*seq, *from) {
-                    self.seats[seq.index()].failure = Some(SequenceFailure::Compute(
-                        "a failed step can't be undone on this model's memory".to_owned(),
-                    ));
-                }
+                self.truncate(*seq, *from);
+                true
             }
             MemoryOp::Release { seq } => {
                 self.context.release(*seq);
-                self.seats[seq.index()] = Seat::default();
+                if let Some(seat) = self.seats.get_mut(seq.index()) {
+                    *seat = Seat::default();
+                }
+                true
             }
-            MemoryOp::Share { .. }
-            | MemoryOp::Replace { .. }
-            | MemoryOp::Save { .. }
-            | MemoryOp::Restore { .. }
-            | MemoryOp::Compact { .. } => return false,
+            MemoryOp::Share { from, to, range } => {
+                let shared = self.context.share(*from, *to, range.clone());
+                if let Some(seat) = self.seats.get_mut(to.index()) {
+                    seat.is_skipped |= !shared;
+                }
+                shared
+            }
+            MemoryOp::Replace { from, to, range } => {
+                self.context.replace(*from, *to, range.clone())
+            }
+            MemoryOp::Save { seq, range, snapshot, key } => {
+                let Some(store) = &self.store else { return false };
+                let Some(bytes) = self.context.save(*seq, range.clone()) else { return false };
+                let size = bytes.len() as u64;
+                let taken = store.put(*snapshot, key, bytes);
+                if taken {
+                    outcome.saved.push((*snapshot, size));
+                }
+                taken
+            }
+            MemoryOp::Restore { snapshot, seq, range } => {
+                let bytes = self.store.as_ref().and_then(|store| store.get(*snapshot));
+                let Some(bytes) = bytes else { return false };
+                let restored = self.context.restore(*seq, range.clone(), &bytes);
+                if let Err(error) = &restored {
+                    tracing::debug!(%snapshot, %seq, ?range, %error, "a snapshot was refused");
+                }
+                restored.is_ok()
+            }
+            MemoryOp::Compact { seq, range } => self.context.compact(*seq, range.clone()),
         }
-        true
     }
 
-    /// Fills the batch with the plan's chunks, but for sequences that failed already.
+    /// A running sequence that can't be cut fails. A resident that can't be is emptied: what is
+    /// asked of it later is then refused.
+    fn truncate(&mut self, seq: SeqId, from: u32) {
+        if self.context.truncate(seq, from) {
+            return;
+        }
+        match self.seats.get_mut(seq.index()) {
+            Some(seat) => {
+                seat.failure = Some(SequenceFailure::Compute(
+                    "a failed step can't be undone on this model's memory".to_owned(),
+                ));
+            }
+            None => self.context.release(seq),
+        }
+    }
+
+    /// Fills the batch with the plan's chunks, but for sequences that take no part.
     fn fill(&mut self, plan: &Plan) {
         self.batch.clear();
         for chunk in &plan.chunks {
-            if self.seats[chunk.seq.index()].failure.is_some() {
+            if !self.seats[chunk.seq.index()].takes_part() {
                 continue;
             }
             let tokens = plan.chunk_tokens(chunk);
@@ -121,7 +175,7 @@ impl Executor {
     fn locate_logits(&mut self, plan: &Plan) {
         let mut end = 0;
         for chunk in &plan.chunks {
-            if self.seats[chunk.seq.index()].failure.is_some() {
+            if !self.seats[chunk.seq.index()].takes_part() {
                 continue;
             }
             end += chunk.tokens.len();
@@ -151,6 +205,9 @@ impl Executor {
     fn report(&mut self, plan: &Plan, outcome: &mut Outcome) {
         for chunk in &plan.chunks {
             let seat = &mut self.seats[chunk.seq.index()];
+            if seat.is_skipped {
+                continue;
+            }
             if let Some(failure) = seat.failure.take() {
                 outcome.failures.push((chunk.seq, failure));
             } else if chunk.outputs > 0 {
@@ -179,6 +236,10 @@ impl Executor {
 }
 
 impl Seat {
+    fn takes_part(&self) -> bool {
+        self.failure.is_none() && !self.is_skipped
+    }
+
     fn sample(&mut self) {
         let (Some(row), Some(sampler)) = (self.row.take(), &mut self.sampler) else { return };
         // SAFETY: `locate_logits` pointed the row at this step's logits, and no decode can run
@@ -191,14 +252,20 @@ impl Seat {
 impl Backend for Executor {
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
         outcome.clear();
+        self.seats.iter_mut().for_each(|seat| seat.is_skipped = false);
         for (at, op) in plan.ops.iter().enumerate() {
-            if !self.apply(op) {
+            if !self.apply(op, outcome) {
                 outcome.refused.push(at);
             }
         }
         self.fill(plan);
+        let decoded = match self.batch.is_empty() {
+            true => Ok(()),
+            false => self.context.decode(&mut self.batch).map_err(step_error),
+        };
+        outcome.extent = self.context.cells().map(Cells::extent);
+        decoded?;
         if !self.batch.is_empty() {
-            self.context.decode(&mut self.batch).map_err(step_error)?;
             self.locate_logits(plan);
             self.sample();
         }

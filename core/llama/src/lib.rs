@@ -10,29 +10,48 @@
 //! | [`log`] | llama.cpp's log lines as `tracing` events |
 //! | [`model`] | weights, and what a model says of itself |
 //! | [`vocabulary`] | text to tokens and back |
-//! | [`context`] | one llama.cpp context: decode, sequence memory, logits |
+//! | [`context`] | one llama.cpp context: decode, logits, the memory of its sequences |
+//! | [`memory_kind`] | what sort of memory a model keeps, and what can be shared of it |
+//! | `memory` | the sequences of one context's memory: shared, cut, saved and restored |
+//! | [`cells`] | which cells of that memory are used, followed from outside |
+//! | [`snapshot`] | where the bytes of snapshots go and come from |
 //! | [`batch`] | the tokens of one decode call |
 //! | [`sampler`] | logits to a token, for one sequence |
 //! | [`executor`] | the kernel's `Backend` on all of these |
+//! | [`mod@quantize`] | a model file with other types of weights |
+//! | [`mod@build_id`] | which llama.cpp this is |
 //! | [`error`] | what can go wrong |
 
 pub mod backends;
 pub mod batch;
+pub mod build_id;
+pub mod cells;
 pub mod context;
 pub mod error;
 pub mod executor;
 mod exit;
 pub mod log;
+mod memory;
+pub mod memory_kind;
 pub mod model;
 mod module_dir;
+pub mod quantize;
 pub mod sampler;
+pub mod snapshot;
 pub mod vocabulary;
 
 pub use backends::{Backends, Device, DeviceKind};
 pub use batch::Batch;
+pub use build_id::build_id;
+pub use cells::Cells;
 pub use context::{AbortHandle, Context, ContextParams};
-pub use error::{BackendsError, ContextError, DecodeError, LoadError, SampleError};
+pub use error::{
+    BackendsError, ContextError, DecodeError, LoadError, QuantizeError, RestoreError, SampleError,
+};
 pub use executor::Executor;
+pub use memory_kind::{MemoryKind, residents_possible};
 pub use model::{Model, ModelParams};
+pub use quantize::{Quantization, quantize};
 pub use sampler::Sampler;
+pub use snapshot::SnapshotStore;
 pub use vocabulary::Vocabulary;

@@ -4,6 +4,9 @@
 //! The file is checked for what would only yield a puzzling refusal from llama.cpp; a full
 //! pre-flight of its structure is not made here.
 
+mod fingerprint;
+mod kv_size;
+
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,6 +19,8 @@ use crate::Vocabulary;
 use crate::backends::Backends;
 use crate::error::LoadError;
 use crate::log::capturing_errors;
+use crate::memory_kind::MemoryKind;
+use fingerprint::FileState;
 
 /// How to load a model.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +34,8 @@ pub struct ModelParams {
 pub struct Model {
     pub(crate) inner: LlamaModel,
     path: PathBuf,
+    /// The file as it was before it was loaded.
+    file: FileState,
 }
 
 /// A GGUF file begins with these four bytes.
@@ -50,7 +57,7 @@ impl Model {
         params: ModelParams,
         mut on_progress: impl FnMut(f32) + 'static,
     ) -> Result<Self, LoadError> {
-        check_file(path)?;
+        let file = check_file(path)?;
         let backends = Backends::load()?;
         let text = path.to_str().filter(|text| !text.contains('\0'));
         let text = text.ok_or_else(|| LoadError::PathText { path: path.to_owned() })?;
@@ -67,7 +74,7 @@ impl Model {
             path: path.to_owned(),
             reason: if errors.is_empty() { error.to_string() } else { errors },
         })?;
-        let model = Self { inner, path: path.to_owned() };
+        let model = Self { inner, path: path.to_owned(), file };
         model.check_generative()?;
         Ok(model)
     }
@@ -122,6 +129,12 @@ impl Model {
         self.inner.n_ctx_train()
     }
 
+    /// What sort of memory it keeps of its tokens.
+    #[must_use]
+    pub fn memory_kind(&self) -> MemoryKind {
+        MemoryKind::of(self)
+    }
+
     /// Its chat template in Jinja, if it has one.
     #[must_use]
     pub fn chat_template(&self) -> Option<String> {
@@ -154,7 +167,8 @@ impl Model {
     }
 }
 
-fn check_file(path: &Path) -> Result<(), LoadError> {
+/// Whether the file at `path` begins as a GGUF file does.
+pub(crate) fn check_file(path: &Path) -> Result<FileState, LoadError> {
     let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
@@ -174,7 +188,7 @@ fn check_file(path: &Path) -> Result<(), LoadError> {
     if header.len() < GGUF_HEADER_BYTES {
         return Err(not_gguf(format!("it ends after {} bytes, in its header", header.len())));
     }
-    Ok(())
+    Ok(FileState::of(&metadata))
 }
 
 #[cfg(test)]

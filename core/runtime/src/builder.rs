@@ -1,16 +1,18 @@
 //! An engine's options, and loading.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use indwell_kernel::AdmissionGate;
-use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams};
+use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, SnapshotStore};
 
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
+use crate::prefix_cache::setup;
 use crate::prompt::Prompter;
 use crate::shared::Shared;
-use crate::worker::Worker;
+use crate::worker::{Caching, Worker};
 use crate::{Engine, Error, ModelInfo, ModelSource, OptionValue, Progress, Result, Stage};
 
 /// An engine that is about to be made. Every option has a default.
@@ -110,6 +112,34 @@ impl EngineBuilder {
         self
     }
 
+    /// Tokens of cached prefixes that stay in the model's memory though no request uses them, at
+    /// most; pinned ones are not counted. 0 turns the prefix cache off, with all its tiers.
+    /// Default 4096, and never more than half of `context_tokens`.
+    pub fn prefix_cache_tokens(mut self, tokens: u32) -> Self {
+        self.options.prefix_cache.tokens = Some(tokens.into());
+        self
+    }
+
+    /// Bytes of the host's memory for cached prefixes that left the model's; 0 for none. Default
+    /// 1 GiB, and never more than an eighth of what the process may use.
+    pub fn host_cache_bytes(mut self, bytes: u64) -> Self {
+        self.options.prefix_cache.host_bytes = Some(saturated(bytes));
+        self
+    }
+
+    /// A folder for cached prefixes that outlive the process; it is made if it is not there.
+    /// Default: none, and nothing is written.
+    pub fn disk_cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.options.prefix_cache.disk_dir = Some(dir.into());
+        self
+    }
+
+    /// Bytes of files in that folder, at most. Default 10 GiB.
+    pub fn disk_cache_bytes(mut self, bytes: u64) -> Self {
+        self.options.prefix_cache.disk_bytes = Some(saturated(bytes));
+        self
+    }
+
     /// Sets an option by its name, as callers without Rust's types do. A name or type that is
     /// not known fails [`Self::build`].
     pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
@@ -140,9 +170,9 @@ impl EngineBuilder {
         self.options.validate(u32::MAX >> 2)?;
         let path = self.source.resolve(&*self.on_progress)?;
         let gpu_layers = self.options.validate(u32::MAX >> 2)?.gpu_layers;
-        let model = Arc::new(load(&path, gpu_layers, self.on_progress)?);
+        let model = Arc::new(load(&path, gpu_layers, Arc::clone(&self.on_progress))?);
         let config = self.options.validate(model.trained_context_tokens())?;
-        start(model, &config)
+        start(model, config, &*self.on_progress)
     }
 }
 
@@ -151,39 +181,67 @@ fn load(
     gpu_layers: Option<u32>,
     on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
 ) -> Result<Model> {
-    let told = move |share: f32| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-        let done = (share.clamp(0.0, 1.0) * 1000.0) as u64;
-        on_progress(Progress::new(Stage::Load, done, Some(1000)));
-    };
+    let told = move |share: f32| on_progress(thousandths(Stage::Load, share));
     Ok(Model::load(path, ModelParams { gpu_layers }, told)?)
 }
 
-fn start(model: Arc<Model>, config: &EngineConfig) -> Result<Engine> {
+fn thousandths(stage: Stage, share: f32) -> Progress {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
+    let done = (share.clamp(0.0, 1.0) * 1000.0) as u64;
+    Progress::new(stage, done, Some(1000))
+}
+
+fn start(
+    model: Arc<Model>,
+    mut config: EngineConfig,
+    on_progress: &dyn Fn(Progress),
+) -> Result<Engine> {
+    let kind = model.memory_kind();
+    let prefix = setup::prefix_config(&config, kind);
+    setup::log(&config, &prefix, kind);
+    config.scheduler.prefix = prefix;
     let context = Context::new(
         Arc::clone(&model),
         ContextParams {
             context_tokens: config.scheduler.context_tokens,
             batch_tokens: config.scheduler.batch_tokens,
             sequences_max: config.scheduler.sequences_max,
+            residents_max: prefix.residents_max,
             threads: config.threads,
             flash_attention: config.flash_attention,
         },
     )?;
-    let abort = context.abort_handle();
-    let executor = Executor::new(context)?;
-    let prompter = Arc::new(Prompter::new(Arc::clone(&model), config.limits.request_tokens_max));
-    let info = model_info(&model, config, prompter.can_chat());
     let (commands, received) = crossbeam_channel::unbounded();
-    let shared = Arc::new(Shared::new(
+    let (namespace, tiers) =
+        setup::tiers(&config, &prefix, &model, &context.layout_id(), &commands, |share| {
+            on_progress(thousandths(Stage::Load, share));
+        });
+    let abort = context.abort_handle();
+    let store = tiers.clone().map(|tiers| -> Arc<dyn SnapshotStore> { tiers });
+    let executor = Executor::new(context, store)?;
+    let prompter = Arc::new(Prompter::new(Arc::clone(&model), config.limits.request_tokens_max));
+    let info = model_info(&model, &config, prompter.can_chat());
+    let mut shared = Shared::new(
         commands,
         AdmissionGate::new(config.admission),
         Arc::clone(&prompter),
         info,
         config.limits,
         config.scheduler.context_tokens,
-    ));
-    let worker = Worker::new(Arc::clone(&shared), prompter, received, executor, config.scheduler);
+    );
+    let caching = Caching {
+        tiers,
+        request_tokens_max: config.limits.request_tokens_max,
+        kv_bytes_per_token: model.kv_bytes_per_token(),
+    };
+    if prefix.is_on() {
+        shared = shared.with_prefix_cache(namespace);
+        let capacity = u64::from(prefix.idle_tokens_max) * caching.kv_bytes_per_token;
+        shared.caches.resident.capacity_bytes.store(capacity, Relaxed);
+    }
+    let shared = Arc::new(shared);
+    let worker = Worker::new(Arc::clone(&shared), prompter, received, executor, config.scheduler)
+        .with_caching(caching);
     let thread = worker.spawn().map_err(|error| {
         Error::remedied(
             crate::ErrorKind::OutOfMemory,
@@ -192,6 +250,11 @@ fn start(model: Arc<Model>, config: &EngineConfig) -> Result<Engine> {
         )
     })?;
     Ok(Engine::new(shared, abort, thread))
+}
+
+/// Options are read as 64 bits with a sign; nothing has 2^63 bytes.
+fn saturated(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn model_info(model: &Model, config: &EngineConfig, has_chat_template: bool) -> ModelInfo {

@@ -18,7 +18,8 @@ use parking_lot::Mutex;
 use crate::builder::EngineBuilder;
 use crate::shared::{Command, Shared};
 use crate::{
-    ChatRequest, CompletionRequest, EngineStats, Error, Messages, ModelInfo, ModelSource, Result,
+    CacheStats, ChatRequest, CompletionRequest, EngineStats, Error, Messages, ModelInfo,
+    ModelSource, PrefixRequest, Result,
 };
 
 /// A model being served in this process. Cheap to clone and safe to share: all clones are one
@@ -54,6 +55,49 @@ impl Engine {
     /// A completion: the text that follows `prompt`.
     pub fn complete(&self, prompt: impl Into<String>) -> CompletionRequest {
         CompletionRequest::completion(Arc::clone(&self.handle.shared), prompt.into())
+    }
+
+    /// Computes the beginning of chats, and keeps it at hand until the handle is dropped: for
+    /// instructions that many chats begin with. Takes a text, or messages.
+    ///
+    /// ```no_run
+    /// use indwell::{Engine, system, user};
+    ///
+    /// let engine = Engine::builder("smollm2-135m").build()?;
+    /// let instructions = system("Answer in one short sentence.");
+    /// let prefix = engine.cache_prefix([instructions.clone()]).run()?;
+    /// let reply = engine.chat([instructions, user("What is a llama?")]).run()?;
+    /// println!("{} of {} tokens", reply.usage.cached_tokens, reply.usage.prompt_tokens);
+    /// prefix.unpin();
+    /// # Ok::<(), indwell::Error>(())
+    /// ```
+    pub fn cache_prefix(&self, messages: impl Into<Messages>) -> PrefixRequest {
+        PrefixRequest::new(Arc::clone(&self.handle.shared), messages.into().0)
+    }
+
+    /// What the prefix cache holds and has done, tier by tier. Never blocks; works after closing
+    /// too.
+    ///
+    /// # Errors
+    /// `forked` in a forked process.
+    pub fn caches(&self) -> Result<CacheStats> {
+        if self.handle.shared.is_forked() {
+            return Err(Error::forked());
+        }
+        Ok(self.handle.shared.caches.snapshot())
+    }
+
+    /// Gives back at least `bytes` of the memory that cached prefixes take, coldest first, if
+    /// there are as many; how many bytes it gave back. For an application that is told to use
+    /// less memory.
+    ///
+    /// # Errors
+    /// An engine that is over: `engine_closed`, `engine_poisoned` or `forked`.
+    ///
+    /// # Blocking
+    /// Until the worker has done it: about a step.
+    pub fn trim(&self, bytes: u64) -> Result<u64> {
+        self.handle.shared.trim(bytes)
     }
 
     /// What the model says of itself.

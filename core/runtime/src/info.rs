@@ -51,10 +51,29 @@ pub struct EngineStats {
     pub requests_cancelled: u64,
     /// Requests that failed, deadlines included.
     pub requests_failed: u64,
-    /// KV cells that hold tokens.
+    /// KV cells that hold tokens, those of cached prefixes included:
+    /// [`crate::Engine::caches`] tells how many these are.
     pub cells_used: u32,
     /// KV cells there are.
     pub cells_total: u32,
+    /// Prompt tokens of admitted requests that take part in the prefix cache.
+    pub prefix_cache_queries: u64,
+    /// Those of them that were cached, and not computed anew.
+    pub prefix_cache_hits: u64,
+}
+
+impl EngineStats {
+    /// The share of the prompt tokens that were looked for in the prefix cache and found, from 0
+    /// to 1; 0 as long as none were looked for.
+    #[must_use]
+    pub fn prefix_cache_hit_rate(&self) -> f64 {
+        if self.prefix_cache_queries == 0 {
+            return 0.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share; counts are far below 2^53")]
+        let share = self.prefix_cache_hits as f64 / self.prefix_cache_queries as f64;
+        share
+    }
 }
 
 /// Every device that can compute, the processor included.

@@ -23,6 +23,7 @@
 //! | [`engine`] | the handle users hold, its life from load to close |
 //! | [`builder`] | an engine's options, and loading |
 //! | [`request`] | a request's options, and its blocking and `Future` forms |
+//! | [`prefix_cache`] | prefixes that requests share, and keeping some |
 //! | [`stream`] | the stream form, and cancelling |
 //! | [`reply`] | events, replies, usage, timings |
 //! | [`message`] | chat messages |
@@ -38,9 +39,11 @@ pub mod builder;
 pub mod engine;
 pub mod error;
 pub mod info;
+mod machine;
 mod mailbox;
 pub mod message;
 pub mod options;
+pub mod prefix_cache;
 pub mod progress;
 mod prompt;
 pub mod reply;
@@ -48,7 +51,9 @@ pub mod request;
 mod shared;
 pub mod source;
 pub mod stream;
+mod submission;
 mod text;
+mod tiers;
 mod worker;
 
 pub use builder::EngineBuilder;
@@ -59,6 +64,10 @@ pub use indwell_llama::{Device, DeviceKind};
 pub use info::{EngineStats, ModelInfo, VERSION, devices};
 pub use message::{Message, Messages, Role, assistant, system, user};
 pub use options::OptionValue;
+pub use prefix_cache::{
+    CacheMode, CacheStats, CacheTier, CacheTierStats, CachedPrefix, PendingPrefix, PrefixFuture,
+    PrefixRequest,
+};
 pub use progress::{Progress, Stage};
 pub use reply::{Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage};
 pub use request::{Chat, ChatRequest, Completion, CompletionRequest, ReplyFuture, Request};

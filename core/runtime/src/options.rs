@@ -5,11 +5,15 @@
 //! checked later, by the kernel, in one place for all.
 
 mod engine;
+mod prefix;
+mod prefix_cache;
 mod read;
 mod request;
 mod value;
 
 pub(crate) use engine::{EngineConfig, EngineOptions};
+pub(crate) use prefix::PrefixOptions;
+pub(crate) use prefix_cache::PrefixCacheConfig;
 pub(crate) use request::{RequestConfig, RequestOptions};
 pub use value::OptionValue;
 
@@ -71,7 +75,7 @@ mod tests {
                 let candidates = [
                     OptionValue::Int(1),
                     OptionValue::Bool(true),
-                    OptionValue::Text("x".to_owned()),
+                    OptionValue::Text("use".to_owned()),
                 ];
                 let mut accepted =
                     candidates.into_iter().map(|value| O::default().set(name, value));
@@ -80,6 +84,7 @@ mod tests {
         }
         all::<EngineOptions>();
         all::<RequestOptions>();
+        all::<PrefixOptions>();
     }
 
     #[test]

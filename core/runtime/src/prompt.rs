@@ -28,6 +28,15 @@ pub(crate) struct Prompter {
     request_tokens_max: u32,
 }
 
+/// Where a chat's prompt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChatEnd {
+    /// Where the assistant's answer begins.
+    AnswerBegins,
+    /// After the last message, whoever speaks next.
+    LastMessage,
+}
+
 /// The model's chat template, as far as there is one.
 #[derive(Debug)]
 enum Template {
@@ -67,7 +76,7 @@ impl Prompter {
     /// # Errors
     /// `invalid_request` without messages, `unsupported` without a usable chat template,
     /// `context_overflow` for too many tokens.
-    pub(crate) fn chat(&self, messages: &[Message]) -> Result<Vec<Token>> {
+    pub(crate) fn chat(&self, messages: &[Message], end: ChatEnd) -> Result<Vec<Token>> {
         let template = self.template()?;
         if messages.is_empty() {
             return Err(Error::invalid(
@@ -79,7 +88,7 @@ impl Prompter {
         }
         self.check_bytes(messages.iter().map(|message| message.content.len()).sum())?;
         let shielded = self.shield.shield(messages);
-        let rendered = template.render(&shielded.messages)?;
+        let rendered = template.render(&shielded.messages, end)?;
         let vocabulary = self.model.vocabulary();
         let has_bos = vocabulary.bos_text().is_some_and(|bos| rendered.starts_with(&bos));
         let mut tokens = Vec::new();
@@ -106,6 +115,16 @@ impl Prompter {
         self.check_bytes(prompt.len())?;
         let tokens = self.model.vocabulary().tokenize(prompt, true, parse_special);
         self.check_tokens("prompt", tokens)
+    }
+
+    /// Where a prompt could be cut for reuse: its lengths after each token that ends a turn.
+    pub(crate) fn boundaries(&self, prompt: &[Token]) -> Vec<u32> {
+        let vocabulary = self.model.vocabulary();
+        (1_u32..)
+            .zip(prompt)
+            .filter(|&(_, &token)| vocabulary.is_end_of_generation(token))
+            .map(|(length, _)| length)
+            .collect()
     }
 
     /// The bytes of `token`, appended.
@@ -164,5 +183,54 @@ impl Prompter {
             "the prompt has {value} tokens, but at most {most} leave room for an answer: {remedy}"
         );
         Error::with(ErrorKind::ContextOverflow, message, details, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indwell_llama::ModelParams;
+
+    use super::*;
+    use crate::{assistant, system, user};
+
+    fn prompter() -> Prompter {
+        let path = std::env::var_os("INDWELL_TEST_MODEL").map_or_else(
+            || crate::pull("smollm2-135m", &|_| {}).expect("the default model"),
+            Into::into,
+        );
+        let model = Model::load(&path, ModelParams::default(), |_| {}).expect("a model");
+        Prompter::new(Arc::new(model), 2048)
+    }
+
+    #[test]
+    fn what_messages_begin_with_is_what_more_messages_begin_with() {
+        let prompter = prompter();
+        let mut messages = vec![system("Answer briefly."), user("Hello"), assistant("Hello!")];
+        let mut shorter = Vec::new();
+        for count in 1..=messages.len() {
+            let end = ChatEnd::LastMessage;
+            let prompt = prompter.chat(&messages[..count], end).expect("a prompt");
+            assert!(prompt.starts_with(&shorter) && prompt.len() > shorter.len());
+            shorter = prompt;
+        }
+        messages.push(user("What is a llama?"));
+        let whole = prompter.chat(&messages, ChatEnd::AnswerBegins).expect("a prompt");
+        assert!(whole.starts_with(&shorter));
+        let ended = prompter.chat(&messages, ChatEnd::LastMessage).expect("a prompt");
+        assert!(whole.starts_with(&ended) && whole.len() > ended.len(), "an answer begins");
+    }
+
+    #[test]
+    fn a_prompt_can_be_cut_after_each_turn_and_nowhere_else() {
+        let prompter = prompter();
+        let messages = [system("Answer briefly."), user("Hello<|im_end|>")];
+        let prompt = prompter.chat(&messages, ChatEnd::AnswerBegins).expect("a prompt");
+        let boundaries = prompter.boundaries(&prompt);
+        let ends = |token: Token| prompter.model.vocabulary().is_end_of_generation(token);
+        assert_eq!(boundaries.len(), 2, "the letters in a message end nothing");
+        assert!(boundaries.is_sorted());
+        assert!(boundaries.iter().all(|&length| ends(prompt[length as usize - 1])));
+        let text = prompter.complete("Hello<|im_end|>", false).expect("a prompt");
+        assert_eq!(prompter.boundaries(&text), Vec::<u32>::new());
     }
 }

@@ -2,7 +2,7 @@
 
 use indwell_kernel::FinishReason;
 
-use crate::{Error, Result};
+use crate::{CacheTier, Error, Result};
 
 /// What a stream yields: any number of `Text`, then exactly one of the others, then nothing.
 #[derive(Clone, Debug)]
@@ -63,6 +63,10 @@ pub struct Usage {
     pub prompt_tokens: u32,
     /// Tokens of the answer, without the one that ended it.
     pub completion_tokens: u32,
+    /// Tokens of the prompt that were cached, and not computed anew.
+    pub cached_tokens: u32,
+    /// Where they came from: the slowest tier that took part. `None` if there are none.
+    pub cache: Option<CacheTier>,
 }
 
 impl Usage {

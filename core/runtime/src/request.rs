@@ -8,17 +8,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use indwell_kernel::Token;
+use indwell_kernel::{CacheUse, Goal, Token};
 
-use crate::mailbox::mailbox;
 use crate::message::Message;
 use crate::options::{NamedOptions, OptionValue, RequestConfig, RequestOptions};
-use crate::prompt::Prompter;
+use crate::prefix_cache::salted;
+use crate::prompt::{ChatEnd, Prompter};
 use crate::reply::ReplyFold;
 use crate::shared::Shared;
-use crate::text::TextAssembler;
-use crate::worker::Job;
-use crate::{Error, Reply, Result, TokenStream};
+use crate::submission::Draft;
+use crate::{CacheMode, Error, Reply, Result, TokenStream};
 
 /// A chat that is about to be asked.
 pub type ChatRequest = Request<Chat>;
@@ -131,6 +130,21 @@ impl<I> Request<I> {
         self
     }
 
+    /// Whether it takes part in the prefix cache. Default: it does.
+    pub fn cache(mut self, cache: CacheMode) -> Self {
+        self.options.cache = Some(cache);
+        self
+    }
+
+    /// Shares prefixes with the requests of the same salt alone: a text of 1 to 1024 bytes, one a
+    /// tenant. Nobody else can tell by the time of an answer what was asked with it. Default:
+    /// none, which is shared with all others without one. Without effect where the cache is
+    /// bypassed.
+    pub fn cache_salt(mut self, salt: impl Into<String>) -> Self {
+        self.options.cache_salt = Some(salt.into());
+        self
+    }
+
     /// Sets an option by its name, as callers without Rust's types do. A name or type that is
     /// not known fails the request when it is made.
     pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
@@ -164,33 +178,24 @@ impl<I> Request<I> {
         let submitted = shared.now();
         let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
         let prompt = tokenize(&prompter, &self.input, &config)?;
-        let (events, receiver) = mailbox(shared.limits.stream_capacity as usize);
-        let id = shared.next_request();
-        let prompt_tokens =
-            u32::try_from(prompt.len()).expect("a prompt is shorter than the context");
-        let job = Job {
-            request: indwell_kernel::Request {
-                id,
-                prompt,
-                boundaries: Vec::new(),
-                goal: indwell_kernel::Goal::Generate,
-                cache: indwell_kernel::CacheUse::Bypass,
-                max_tokens: config.max_tokens,
-                sampling: config.sampling,
-                logprobs: config.logprobs,
-                deadline: config.timeout.map(|timeout| submitted.after(timeout)),
-            },
-            prompt_tokens,
-            text: TextAssembler::new(config.stop),
-            events,
+        let cache = salted(shared.namespace(), config.cache, config.cache_salt.as_deref());
+        let boundaries = match cache {
+            CacheUse::Use(_) => prompter.boundaries(&prompt),
+            CacheUse::Bypass => Vec::new(),
+        };
+        let draft = Draft {
+            prompt,
+            boundaries,
+            goal: Goal::Generate,
+            cache,
+            max_tokens: config.max_tokens,
+            sampling: config.sampling,
+            logprobs: config.logprobs,
+            stop: config.stop,
+            timeout: config.timeout,
             submitted,
         };
-        shared.gate.lock().enter(prompt_tokens)?;
-        if let Err(error) = shared.submit(Box::new(job)) {
-            shared.gate.lock().leave(prompt_tokens, shared.now());
-            return Err(error);
-        }
-        Ok(TokenStream::new(receiver, id, shared))
+        draft.submit(shared)
     }
 }
 
@@ -205,7 +210,7 @@ fn tokenize(prompter: &Prompter, input: &Input, config: &RequestConfig) -> Resul
                     "use complete() for prompts with control tokens of your own",
                 ));
             }
-            prompter.chat(messages)
+            prompter.chat(messages, ChatEnd::AnswerBegins)
         }
         Input::Prompt(prompt) => prompter.complete(prompt, config.parse_special),
     }

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
-use indwell_kernel::{AdmissionGate, RequestId, Timestamp};
+use indwell_kernel::{AdmissionGate, NamespaceBuilder, RequestId, Timestamp};
 use parking_lot::Mutex;
 
+use crate::prefix_cache::SharedCaches;
 use crate::prompt::Prompter;
+use crate::tiers::TierEvent;
 use crate::worker::Job;
 use crate::{EngineStats, Error, ModelInfo, Result};
 
@@ -25,6 +27,18 @@ pub(crate) enum Command {
     Cancel(RequestId),
     /// A reader that was behind has caught up.
     Resume(RequestId),
+    /// A prefix's handle is gone; the prefix is known by the request that computed it. Nothing is
+    /// to be done where that one is not pinned.
+    Unpin(RequestId),
+    /// Give back memory that cached prefixes take.
+    Trim {
+        /// At least so many bytes, if there are as many.
+        bytes: u64,
+        /// Is told how many it were.
+        reply: Sender<u64>,
+    },
+    /// A snapshot was found, moved or lost.
+    Tier(TierEvent),
     /// End everything and stop.
     Close,
 }
@@ -42,6 +56,9 @@ pub(crate) struct Shared {
     pub(crate) info: ModelInfo,
     pub(crate) limits: RequestLimits,
     pub(crate) stats: SharedStats,
+    pub(crate) caches: SharedCaches,
+    /// Of prefixes without a salt; `None` without a prefix cache.
+    namespace: Option<NamespaceBuilder>,
     requests: AtomicU64,
     started: Instant,
     process: u32,
@@ -75,10 +92,23 @@ impl Shared {
             info,
             limits,
             stats: SharedStats { cells_total, ..SharedStats::default() },
+            caches: SharedCaches::default(),
+            namespace: None,
             requests: AtomicU64::new(0),
             started: Instant::now(),
             process: std::process::id(),
         }
+    }
+
+    /// With a prefix cache, in this namespace. Without it, every request bypasses the cache.
+    pub(crate) fn with_prefix_cache(mut self, namespace: NamespaceBuilder) -> Self {
+        self.namespace = Some(namespace);
+        self
+    }
+
+    /// The namespace of prefixes without a salt; `None` without a prefix cache.
+    pub(crate) fn namespace(&self) -> Option<&NamespaceBuilder> {
+        self.namespace.as_ref()
     }
 
     /// The present moment on the engine's clock.
@@ -125,11 +155,31 @@ impl Shared {
     /// # Errors
     /// As [`Self::check_open`].
     pub(crate) fn submit(&self, job: Box<Job>) -> Result<()> {
+        self.send_while_open(Command::Submit(job))
+    }
+
+    /// Has the worker give back at least `bytes` of cached prefixes; how many it gave back.
+    ///
+    /// # Errors
+    /// As [`Self::check_open`].
+    ///
+    /// # Blocking
+    /// Until the worker has done it: about a step.
+    pub(crate) fn trim(&self, bytes: u64) -> Result<u64> {
+        self.check_open()?;
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.send_while_open(Command::Trim { bytes, reply })?;
+        // A worker that ends drops the commands it did not get to.
+        answer.recv().map_err(|_| self.over().unwrap_or_else(Error::closed))
+    }
+
+    /// Sends a command that is either taken by the worker or dropped by it as it ends.
+    fn send_while_open(&self, command: Command) -> Result<()> {
         let over = self.over.lock();
         match &*over {
             Some(error) => Err(error.clone()),
             None => {
-                self.send(Command::Submit(job));
+                self.send(command);
                 Ok(())
             }
         }
@@ -173,6 +223,8 @@ pub(crate) struct SharedStats {
     pub(crate) requests_cancelled: AtomicU64,
     pub(crate) requests_failed: AtomicU64,
     pub(crate) cells_used: AtomicU32,
+    pub(crate) prefix_cache_queries: AtomicU64,
+    pub(crate) prefix_cache_hits: AtomicU64,
     cells_total: u32,
 }
 
@@ -190,6 +242,8 @@ impl SharedStats {
             requests_failed: get(&self.requests_failed),
             cells_used: self.cells_used.load(Ordering::Relaxed),
             cells_total: self.cells_total,
+            prefix_cache_queries: get(&self.prefix_cache_queries),
+            prefix_cache_hits: get(&self.prefix_cache_hits),
         }
     }
 }

@@ -58,6 +58,10 @@ impl TokenStream {
         Self { receiver, canceller: Canceller { request, shared }, ended: false }
     }
 
+    pub(crate) fn request(&self) -> RequestId {
+        self.canceller.request
+    }
+
     /// Cancels the request; see [`Canceller::cancel`]. Events already sent are still read.
     pub fn cancel(&self) {
         self.canceller.cancel();

@@ -6,11 +6,12 @@
 //! channel until the next deadline.
 //!
 //! Whatever ends it (`Close`, every handle gone, a panic), it first makes the shared life over,
-//! then answers every request it holds or finds in the channel, then lets go of the weights and
-//! drops the backend. Since submissions are sent under the lock that ends the life, none can slip
+//! then answers every request it holds or finds in the channel, saves what a disk tier is to keep,
+//! lets go of the weights and drops the backend. Since submissions are sent under the lock that ends the life, none can slip
 //! past the last look.
 
 mod answer;
+mod caching;
 mod job;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use indwell_kernel::{
 };
 
 use self::answer::Answer;
+pub(crate) use self::caching::Caching;
 pub(crate) use self::job::Job;
 use crate::prompt::Prompter;
 use crate::shared::{Command, Shared};
@@ -40,6 +42,9 @@ pub(crate) struct Worker<B> {
     commands: Receiver<Command>,
     backend: B,
     scheduler: Scheduler,
+    caching: Caching,
+    /// The scheduler was told something that may let it go on.
+    replan: bool,
     answers: HashMap<RequestId, Answer>,
     plan: Plan,
     outcome: Outcome,
@@ -67,6 +72,8 @@ impl<B: Backend + Send + 'static> Worker<B> {
             commands,
             backend,
             scheduler: Scheduler::new(config),
+            caching: Caching::default(),
+            replan: false,
             answers: HashMap::new(),
             plan: Plan::default(),
             outcome: Outcome::default(),
@@ -74,11 +81,17 @@ impl<B: Backend + Send + 'static> Worker<B> {
         }
     }
 
+    /// With prefixes kept outside the backend's memory too.
+    pub(crate) fn with_caching(self, caching: Caching) -> Self {
+        Self { caching, ..self }
+    }
+
     /// Starts the thread.
     pub(crate) fn spawn(mut self) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("indwell-engine".to_owned()).spawn(move || {
             // The backend may be left half-way by a panic; it is only dropped after one.
             let ended = catch_unwind(AssertUnwindSafe(|| self.serve()));
+            let closed = ended.is_ok();
             let reason = match ended {
                 Ok(()) => Error::closed(),
                 Err(panic) => {
@@ -89,6 +102,10 @@ impl<B: Backend + Send + 'static> Worker<B> {
             };
             self.shared.end(reason);
             self.answer_all_that_are_left();
+            if closed {
+                // A panic here has nobody left to tell; what it leaves is dropped all the same.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.save_for_later()));
+            }
             self.shared.release_model();
         })
     }
@@ -99,7 +116,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             self.scheduler.plan(&mut self.plan);
             self.tell();
             if self.plan.is_empty() {
-                if self.sleep() == Flow::Stop {
+                if !std::mem::take(&mut self.replan) && self.sleep() == Flow::Stop {
                     return;
                 }
             } else {
@@ -120,7 +137,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             }
             Err(error) => {
                 tracing::warn!(%error, tokens = self.plan.tokens.len(), "a step failed");
-                self.scheduler.fail(&self.plan, &error);
+                self.scheduler.fail(&self.plan, &self.outcome, &error);
             }
         }
     }
@@ -161,6 +178,13 @@ impl<B: Backend + Send + 'static> Worker<B> {
             }
             Command::Cancel(request) => self.scheduler.cancel(request),
             Command::Resume(request) => self.scheduler.resume(request),
+            Command::Unpin(request) => self.scheduler.unpin(request),
+            Command::Trim { bytes, reply } => {
+                // Who asked may be gone.
+                let _ = reply.send(self.caching.trim(bytes, &self.scheduler));
+                self.publish_load();
+            }
+            Command::Tier(event) => self.caching.take(event, &mut self.scheduler),
             Command::Close => return Flow::Stop,
         }
         Flow::Continue
@@ -192,6 +216,11 @@ impl<B: Backend + Send + 'static> Worker<B> {
                     let now = self.shared.now();
                     answer.admitted(now);
                     self.shared.gate.lock().leave(answer.prompt_tokens(), now);
+                    if answer.uses_cache() {
+                        let queries = &self.shared.stats.prefix_cache_queries;
+                        queries.fetch_add(answer.prompt_tokens().into(), Relaxed);
+                        self.caching.refresh();
+                    }
                 }
             }
             Output::Token { request, token, logprob } => {
@@ -206,7 +235,17 @@ impl<B: Backend + Send + 'static> Worker<B> {
                     }
                 }
             }
-            Output::CacheHit { .. } | Output::Fetch { .. } | Output::Forget { .. } => {}
+            Output::CacheHit { request, tokens, tier } => {
+                let Some(answer) = self.answers.get_mut(&request) else { return };
+                answer.cache_hit(tokens, tier);
+                self.shared.stats.prefix_cache_hits.fetch_add(tokens.into(), Relaxed);
+                self.shared.caches.hit(tokens, tier);
+            }
+            Output::Fetch { snapshot } => {
+                self.caching.fetch(snapshot, &mut self.scheduler);
+                self.replan = true;
+            }
+            Output::Forget { snapshot } => self.caching.forget(snapshot),
             Output::Ended { request, end } => self.end(request, end),
         }
     }
@@ -239,6 +278,20 @@ impl<B: Backend + Send + 'static> Worker<B> {
         let load = self.scheduler.load();
         self.shared.stats.requests_running.store(load.running, Relaxed);
         self.shared.stats.cells_used.store(load.cells_used, Relaxed);
+        self.caching.publish(&load.prefix, &self.shared.caches);
+    }
+
+    /// Saves what is resident and not saved, where files outlive the engine.
+    fn save_for_later(&mut self) {
+        if !self.caching.has_files() {
+            return;
+        }
+        self.scheduler.plan_saves(&mut self.plan);
+        if !self.plan.is_empty() {
+            // What could not be saved is computed again in the next life.
+            let _ = self.backend.execute(&self.plan, &mut self.outcome);
+        }
+        self.caching.close();
     }
 
     /// The life is over: every request gets its terminal event, and nobody waits for ever.

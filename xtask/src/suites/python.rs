@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::Context;
-use super::stamp::Stamp;
+use super::environment::Environment;
 use crate::process;
 use crate::reports::{Tally, junit_folder};
 use crate::workspace::Workspace;
@@ -31,40 +31,17 @@ pub(crate) fn install(context: &Context<'_>) -> Result<PathBuf> {
 
 struct PythonSuite<'a> {
     workspace: &'a Workspace,
-    environment: PathBuf,
+    environment: Environment<'a>,
 }
 
 impl<'a> PythonSuite<'a> {
     /// The suite, with the wheel in its environment.
     fn installed(context: &Context<'a>) -> Result<Self> {
         let workspace = context.workspace;
-        let suite = Self { workspace, environment: workspace.state("python") };
-        suite.prepare_environment()?;
+        let environment = Environment::prepared(workspace, "python", REQUIREMENTS)?;
+        let suite = Self { workspace, environment };
         suite.install_wheel()?;
         Ok(suite)
-    }
-
-    /// Makes the virtual environment, anew when the interpreter or the pinned packages changed.
-    fn prepare_environment(&self) -> Result<()> {
-        let requirements = self.workspace.path(REQUIREMENTS);
-        let pinned = fs::read_to_string(&requirements)
-            .with_context(|| format!("could not read {}", requirements.display()))?;
-        let version = process::capture(
-            self.workspace
-                .command("python3")
-                .args(["-c", "import sys; print(sys.version, sys.executable)"]),
-        )?;
-        let stamp = Stamp::new(&self.environment, version + &pinned);
-        if stamp.is_current() {
-            return Ok(());
-        }
-        let mut create = self.workspace.command("python3");
-        create.args(["-m", "venv", "--clear"]).arg(&self.environment);
-        process::quietly("python: virtual environment", &mut create)?;
-        let mut install = self.pip_install();
-        install.arg("--requirement").arg(&requirements);
-        process::quietly("python: packages", &mut install)?;
-        stamp.write()
     }
 
     /// Builds the wheel with the workspace's profile and target folder, and installs it.
@@ -78,7 +55,7 @@ impl<'a> PythonSuite<'a> {
             .arg(self.interpreter());
         process::quietly("python: wheel", &mut build)?;
         let wheel = only_wheel(&wheels)?;
-        let mut install = self.pip_install();
+        let mut install = self.environment.pip_install();
         install.args(["--no-deps", "--force-reinstall"]).arg(wheel);
         process::quietly("python: install the wheel", &mut install)
     }
@@ -107,19 +84,13 @@ impl<'a> PythonSuite<'a> {
     }
 
     fn interpreter(&self) -> PathBuf {
-        self.environment.join("bin/python")
+        self.environment.interpreter()
     }
 
     /// The environment's interpreter, in the package's folder.
     fn python(&self) -> Command {
         let mut command = self.workspace.command(self.interpreter());
         command.current_dir(self.workspace.path(PACKAGE));
-        command
-    }
-
-    fn pip_install(&self) -> Command {
-        let mut command = self.python();
-        command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
         command
     }
 

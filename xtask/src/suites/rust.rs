@@ -5,11 +5,13 @@ use anyhow::Result;
 use super::Context;
 use crate::process;
 use crate::reports::{LibtestCounter, Tally};
+use crate::test_models::SLIDING_WINDOW;
 
 /// Runs them with the selection that was built, so that nothing is built again.
 pub(crate) fn run(context: &Context<'_>, tally: &mut Tally) -> Result<()> {
     let mut command = context.workspace.cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]);
+    SLIDING_WINDOW.tell(context.workspace, &mut command);
     let mut counter = LibtestCounter::default();
     let status = process::stream("cargo test", &mut command, |line| counter.line(line))?;
     tally.runner("cargo test", status, &counter.finish());

@@ -43,6 +43,20 @@ fn statistics_are_one_line_on_stderr() {
 }
 
 #[test]
+fn a_prompt_is_found_on_disk_by_the_next_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().to_str().expect("a path that is text");
+    let prompt = "Llamas graze in the morning. ".repeat(40);
+    let arguments = ["complete", &model(), &prompt, "--max-tokens", "4", "--stats"];
+    let ask = || run(&[&arguments[..], &["--disk-cache-dir", dir]].concat());
+    let first = ask();
+    assert!(!first.stderr.contains("cached"), "{first:?}");
+    let second = ask();
+    assert!(second.stderr.contains(" of them cached (disk) · "), "{second:?}");
+    assert_eq!(second.success(), first.success());
+}
+
+#[test]
 fn a_stop_string_ends_the_answer_and_is_no_part_of_it() {
     let arguments = ["complete", &model(), "1, 2, 3, 4, 5,", "--stop", "9", "--stop", "8"];
     let ended = run(&[&arguments[..], &["--max-tokens", "32", "--stats"]].concat());

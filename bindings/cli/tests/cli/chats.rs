@@ -23,6 +23,24 @@ fn each_message_is_asked_with_all_that_was_said_before() {
 }
 
 #[test]
+fn what_was_said_before_is_cached() {
+    let long = "Tell me about llamas. ".repeat(30);
+    let lines = format!("{long}\nAnd again\n");
+    let asked = |options: &[&str]| {
+        let options = [&["--max-tokens", "4", "--stats"], options].concat();
+        let stderr = converse(&lines, &options).stderr;
+        stderr.lines().filter(|line| line.contains("prompt ")).map(str::to_owned).collect()
+    };
+    let asked_with_it: Vec<String> = asked(&[]);
+    let [first, second] = &asked_with_it[..] else { panic!("two answers: {asked_with_it:?}") };
+    assert!(!first.contains("cached"), "{first}");
+    assert!(second.contains(" of them cached (resident) · "), "{second}");
+    let asked_without: Vec<String> = asked(&["--prefix-cache-tokens", "0"]);
+    assert_eq!(asked_without.len(), 2);
+    assert!(asked_without.iter().all(|line| !line.contains("cached")), "{asked_without:?}");
+}
+
+#[test]
 fn a_cleared_conversation_starts_anew() {
     let ended = converse("Hello\n/clear\nHello\n", &["--max-tokens", "4", "--stats"]);
     let tokens = prompt_tokens(&ended.stderr);

@@ -32,6 +32,12 @@ fn engine_options_are_refused_before_anything_is_loaded() {
         ("--context-tokens", "-1", "context_tokens is -1"),
         ("--threads", "0", "threads is 0"),
         ("--gpu-layers", "-1", "gpu_layers is -1"),
+        ("--prefix-cache-tokens", "-1", "prefix_cache_tokens is -1"),
+        ("--prefix-cache-tokens", "8193", "prefix_cache_tokens is 8193"),
+        ("--host-cache-bytes", "-1", "host_cache_bytes is -1"),
+        ("--disk-cache-dir", "", "disk_cache_dir is"),
+        ("--disk-cache-bytes", "0", "disk_cache_bytes is 0"),
+        ("--disk-cache-bytes", "5", "disk_cache_bytes is 5"),
     ] {
         let ended = run(&["chat", "no/such/model.gguf", "Hello", option, value]);
         let stderr = ended.failure(2);

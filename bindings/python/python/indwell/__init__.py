@@ -38,13 +38,32 @@ from .errors import (
     OverloadedError,
     UnsupportedError,
 )
-from .info import Device, EngineStats, ModelInfo, Progress, devices
-from .options import CompletionOptions, EngineOptions, Message, MessageDict, RequestOptions
+from .info import (
+    CacheStats,
+    CacheTierStats,
+    Device,
+    EngineStats,
+    ModelInfo,
+    Progress,
+    devices,
+)
+from .options import (
+    CompletionOptions,
+    EngineOptions,
+    Message,
+    MessageDict,
+    PrefixOptions,
+    RequestOptions,
+)
+from .prefix import CachedPrefix
 from .reply import Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage
 from .stream import AsyncTokenStream, TokenStream
 
 __all__ = [
     "AsyncTokenStream",
+    "CacheStats",
+    "CacheTierStats",
+    "CachedPrefix",
     "CancelledError",
     "CompletionOptions",
     "ContextOverflowError",
@@ -68,6 +87,7 @@ __all__ = [
     "ModelLoadError",
     "OutOfMemoryError",
     "OverloadedError",
+    "PrefixOptions",
     "Progress",
     "Reply",
     "RequestOptions",

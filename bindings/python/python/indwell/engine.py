@@ -20,8 +20,16 @@ from typing import (
 
 from . import _native
 from ._exit import close_at_exit
-from .info import EngineStats, ModelInfo, Progress
-from .options import CompletionOptions, EngineOptions, Messages, RequestOptions, characters
+from .info import CacheStats, EngineStats, ModelInfo, Progress
+from .options import (
+    CompletionOptions,
+    EngineOptions,
+    Messages,
+    PrefixOptions,
+    RequestOptions,
+    characters,
+)
+from .prefix import CachedPrefix, computed
 from .reply import Reply
 from .stream import AsyncTokenStream, TokenStream
 
@@ -62,6 +70,15 @@ class Engine:
         flash_attention: Whether attention uses the flash kernels. Default: llama.cpp decides.
         stream_capacity: How many events a stream holds before its request pauses for the reader.
             Default 256.
+        prefix_cache_tokens: How many tokens of cached prefixes stay in the model's memory though no
+            request uses them; pinned ones are not counted. 0 turns the prefix cache off. Default
+            4096, and never more than half of `context_tokens`.
+        host_cache_bytes: How much of the host's memory cached prefixes may take that left the
+            model's, 0 for none. Default 1 GiB, and never more than an eighth of the memory that the
+            process may use.
+        disk_cache_dir: A folder for cached prefixes that outlive the process; it is made if it is
+            not there. Default: none, and nothing is written.
+        disk_cache_bytes: How large the files in that folder may grow. Default 10 GiB.
 
     Raises:
         ModelLoadError: If there is no such file or alias, or the file is no whole GGUF model.
@@ -157,6 +174,10 @@ class Engine:
             timeout_ms: How long the request may take, waiting included, in milliseconds. Default:
                 no limit.
             logprobs: Whether to tell each token's log-probability. Default False.
+            cache: "use", the default, takes what is cached of the prompt and leaves it for others;
+                "bypass" computes all of it anew and leaves nothing behind.
+            cache_salt: Shares cached prefixes with the requests of the same salt alone: 1 to 1024
+                bytes, one text for each tenant. Default: shared with all others that give none.
 
         Returns:
             A `Reply`, or a `TokenStream` if `stream` is true.
@@ -208,7 +229,7 @@ class Engine:
             parse_special: Whether the prompt's control tokens, such as "<|im_start|>", are read as
                 such; never for text that somebody else wrote. Default False.
             max_tokens: As in `chat`, and so are temperature, top_k, top_p, min_p, seed, stop,
-                timeout_ms and logprobs.
+                timeout_ms, logprobs, cache and cache_salt.
 
         Returns:
             A `Reply`, or a `TokenStream` if `stream` is true.
@@ -299,6 +320,84 @@ class Engine:
             is_long=characters(prompt) > INLINE_CHARACTERS_MAX,
         )
         return opened if stream else opened.reply()
+
+    def cache_prefix(self, messages: Messages, **options: Unpack[PrefixOptions]) -> CachedPrefix:
+        """Computes the beginning of chats, and keeps it at hand until the handle is unpinned.
+
+        For instructions that many chats begin with: the first of them finds it cached, too. Waits
+        until it is computed, with the interpreter released; Ctrl-C gets through and gives it up.
+
+        Args:
+            messages: As in `chat`; the messages that the chats begin with.
+            cache_salt: As in `chat`: only requests with this salt find it.
+            timeout_ms: How long computing it may take, waiting included, in milliseconds. Default:
+                no limit.
+
+        Raises:
+            UnsupportedError: If the engine has no prefix cache, or the model no chat template.
+            Error: What `chat` raises.
+
+        Example:
+            >>> manual = [{"role": "system", "content": long_manual}]
+            >>> with engine.cache_prefix(manual):
+            ...     reply = engine.chat([*manual, {"role": "user", "content": "How do I start?"}])
+            >>> print(reply.usage.cached_tokens, "of", reply.usage.prompt_tokens)
+        """
+        return CachedPrefix(self._native.cache_prefix(messages, dict(options)).wait())
+
+    async def acache_prefix(
+        self, messages: Messages, **options: Unpack[PrefixOptions]
+    ) -> CachedPrefix:
+        """`cache_prefix` for asyncio: the same arguments and errors, and the event loop is never
+        blocked.
+
+        Cancelling the waiting task gives the prefix up.
+
+        Example:
+            >>> with await engine.acache_prefix(manual) as prefix:
+            ...     await engine.achat([*manual, question])
+        """
+        conversation = list(messages) if isinstance(messages, Iterator) else messages
+
+        def send() -> _native.PendingPrefix:
+            return self._native.cache_prefix(conversation, dict(options))
+
+        is_long = characters(conversation) > INLINE_CHARACTERS_MAX
+        return await computed(await asyncio.to_thread(send) if is_long else send())
+
+    def caches(self) -> CacheStats:
+        """What the prefix cache holds and has done. Never blocks.
+
+        It can be read after `close` too.
+
+        Raises:
+            ForkedError: If the process was forked after the engine was loaded.
+        """
+        return self._native.caches()
+
+    def trim(self, bytes: int) -> int:
+        """Gives back at least so many bytes that cached prefixes take, coldest first, if there are
+        as many; for an application that is told to use less memory.
+
+        Waits for about one step, with the interpreter released.
+
+        Returns:
+            How many bytes it gave back.
+
+        Raises:
+            InvalidRequestError: If `bytes` is no number from 0 to 2**64 - 1.
+            EngineClosedError: If the engine is closed.
+            ForkedError: If the process was forked after the engine was loaded.
+
+        Example:
+            >>> engine.trim(100 * 2**20)
+            104857600
+        """
+        return self._native.trim(bytes)
+
+    async def atrim(self, bytes: int) -> int:
+        """`trim` in a thread, so that the event loop is not blocked."""
+        return await asyncio.to_thread(self.trim, bytes)
 
     def stats(self) -> EngineStats:
         """The engine's counters.

@@ -56,6 +56,8 @@ class EngineStats:
         requests_failed: Requests that failed, deadlines included.
         cells_used: Cells of the KV cache that are taken now; one cell holds one token.
         cells_total: All cells of the KV cache.
+        prefix_cache_queries: Prompt tokens of admitted requests that take part in the prefix cache.
+        prefix_cache_hits: Those of them that were cached, and not computed anew.
     """
 
     steps: int
@@ -68,6 +70,57 @@ class EngineStats:
     requests_failed: int
     cells_used: int
     cells_total: int
+    prefix_cache_queries: int
+    prefix_cache_hits: int
+
+    @property
+    def prefix_cache_hit_rate(self) -> float:
+        """How much of the prompts was cached, of what was looked for: 0 to 1, and 0 as long as
+        nothing was looked for.
+        """
+        queries = self.prefix_cache_queries
+        return self.prefix_cache_hits / queries if queries else 0.0
+
+
+@dataclass(frozen=True)
+class CacheTierStats:
+    """One tier of the prefix cache. A tier that is off has a capacity of 0.
+
+    Attributes:
+        entries: Pieces of prefixes: runs of tokens that are kept and given up as one.
+        tokens: Tokens in them.
+        bytes: Bytes they take.
+        capacity_bytes: Bytes they may take. Of the resident tier, bytes that no running request
+            uses; pinned prefixes are not counted.
+        hits: Requests that found something here, and nothing in a slower tier. Only grows.
+        hit_tokens: Tokens that these requests did not compute. Only grows.
+        evictions: Entries given up for want of room. Only grows.
+    """
+
+    entries: int
+    tokens: int
+    bytes: int
+    capacity_bytes: int
+    hits: int
+    hit_tokens: int
+    evictions: int
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What an engine's prefix cache holds and has done.
+
+    Attributes:
+        resident: In the memory that the model computes in.
+        host: Snapshots in the host's memory.
+        disk: Snapshots in files.
+        pinned_tokens: Tokens of prefixes that `Engine.cache_prefix` keeps.
+    """
+
+    resident: CacheTierStats
+    host: CacheTierStats
+    disk: CacheTierStats
+    pinned_tokens: int
 
 
 @dataclass(frozen=True)

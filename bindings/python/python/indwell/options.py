@@ -13,6 +13,9 @@ from typing import Dict, Iterable, List, Literal, Optional, Tuple, TypedDict, Un
 #: Who speaks.
 Role = Literal["system", "user", "assistant"]
 
+#: Whether a request takes part in the prefix cache.
+CacheMode = Literal["use", "bypass"]
+
 
 @dataclass(frozen=True)
 class Message:
@@ -55,6 +58,10 @@ class EngineOptions(TypedDict, total=False):
     gpu_layers: Optional[int]
     flash_attention: Optional[bool]
     stream_capacity: Optional[int]
+    prefix_cache_tokens: Optional[int]
+    host_cache_bytes: Optional[int]
+    disk_cache_dir: Optional[str]
+    disk_cache_bytes: Optional[int]
 
 
 class RequestOptions(TypedDict, total=False):
@@ -69,12 +76,21 @@ class RequestOptions(TypedDict, total=False):
     stop: Union[List[str], Tuple[str, ...], str, None]
     timeout_ms: Optional[float]
     logprobs: Optional[bool]
+    cache: Optional[CacheMode]
+    cache_salt: Optional[str]
 
 
 class CompletionOptions(RequestOptions, total=False):
     """The options of `Engine.complete` and `Engine.acomplete`; see there."""
 
     parse_special: Optional[bool]
+
+
+class PrefixOptions(TypedDict, total=False):
+    """The options of `Engine.cache_prefix` and `Engine.acache_prefix`; see there."""
+
+    cache_salt: Optional[str]
+    timeout_ms: Optional[float]
 
 
 def characters(prompt: object) -> int:

@@ -6,11 +6,15 @@ The native module builds these classes by position: the order of their fields is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Tuple, Union
+from typing import ClassVar, Literal, Optional, Tuple, Union
 
 #: Why a request ended: the model or a stop string ended it, or `max_tokens` or the context was
 #: full.
 FinishReason = Literal["stop", "length"]
+
+#: Where cached tokens came from, fastest first: the memory that the model computes in, snapshots in
+#: the host's memory, snapshots in files.
+CacheTier = Literal["resident", "host", "disk"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,15 @@ class Usage:
     Attributes:
         prompt_tokens: Tokens of the prompt, the chat template's included.
         completion_tokens: Tokens of the answer, without the one that ended it.
+        cached_tokens: Tokens of the prompt that were cached, and not computed anew.
+        cache: Where they came from: "resident", "host" or "disk", the slowest that took part; None
+            if there are none.
     """
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
+    cache: Optional[CacheTier]
 
     @property
     def total_tokens(self) -> int:

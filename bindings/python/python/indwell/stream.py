@@ -147,7 +147,7 @@ class AsyncTokenStream:
             while event is None:
                 loop = asyncio.get_running_loop()
                 ready = loop.create_future()
-                event = native.poll(_resolve_soon(loop, ready))
+                event = native.poll(resolve_soon(loop, ready))
                 if event is None:
                     await ready
                     self._owes_turn = False
@@ -169,7 +169,7 @@ class AsyncTokenStream:
             native = await self._sent()
             loop = asyncio.get_running_loop()
             ready = loop.create_future()
-            native.arm_reply(_resolve_soon(loop, ready))
+            native.arm_reply(resolve_soon(loop, ready))
             await ready
             reply = native.take_reply()
         self._engine = None
@@ -231,7 +231,7 @@ class AsyncTokenStream:
             self._being_read = False
 
 
-def _resolve_soon(
+def resolve_soon(
     loop: asyncio.AbstractEventLoop, ready: asyncio.Future[None]
 ) -> Callable[[], object]:
     """Wakes who awaits `ready`, from any thread."""

@@ -1,7 +1,8 @@
 //! The scheduler's invariants as a check, for simulations and tests.
 
-use crate::sequence::Sequence;
-use crate::{RequestId, Scheduler, SeqId};
+use crate::prefix::PrefixTree;
+use crate::sequence::{Hold, Sequence};
+use crate::{Goal, RequestId, Scheduler, SeqId};
 
 impl Scheduler {
     /// Checks every invariant between steps.
@@ -9,15 +10,22 @@ impl Scheduler {
     /// # Errors
     /// What does not hold.
     pub fn audit(&self) -> Result<(), String> {
-        let needed: u32 = self.running.iter().flatten().map(Sequence::cells_needed).sum();
-        if needed != self.cells_reserved {
-            return Err(format!("{needed} cells are needed but {} reserved", self.cells_reserved));
+        let cached = self.tree.as_ref().map_or(0, PrefixTree::resident_tokens);
+        let (reserved, total) = (self.cells_reserved(), self.config.context_tokens);
+        if reserved + cached > total {
+            return Err(format!("{reserved} cells are reserved and {cached} cached of {total}"));
         }
-        if self.cells_reserved > self.config.context_tokens {
-            return Err(format!(
-                "{} cells are reserved of {}",
-                self.cells_reserved, self.config.context_tokens
-            ));
+        if let Some(tree) = &self.tree {
+            tree.audit()?;
+            for sequence in self.sequences() {
+                let held = sequence.lock.map_or(0, |lock| tree.lock_length(lock));
+                if held != sequence.shared || held > sequence.computed_length() {
+                    return Err(format!(
+                        "{} shares {} of {} computed tokens and holds {held}",
+                        sequence.request, sequence.shared, sequence.computed
+                    ));
+                }
+            }
         }
         let mut ids: Vec<_> = self.live_requests().collect();
         ids.sort_unstable();
@@ -28,11 +36,12 @@ impl Scheduler {
             if sequence.computed >= sequence.tokens.len() {
                 return Err(format!("{} has nothing to go on with", sequence.request));
             }
-            if sequence.tokens.len() >= sequence.tokens_max {
+            let full = sequence.tokens.len() >= sequence.tokens_max;
+            if full && sequence.goal == Goal::Generate {
                 return Err(format!("{} is full and goes on", sequence.request));
             }
         }
-        if let Some(sequence) = self.waiting.iter().find(|s| s.computed > 0) {
+        if let Some(sequence) = self.waiting.iter().find(|s| s.computed > 0 || s.lock.is_some()) {
             return Err(format!("{} waits with computed tokens", sequence.request));
         }
         if !self.waiting.iter().is_sorted_by_key(|s| s.arrival) {
@@ -50,6 +59,19 @@ impl Scheduler {
             .map(SeqId)
             .zip(&self.running)
             .filter_map(|(seq, s)| s.as_ref().map(|s| (seq, s.computed)))
+    }
+
+    /// Whether a waiting request waits for something that comes by itself.
+    #[must_use]
+    pub fn is_held(&self, request: RequestId) -> bool {
+        self.waiting.iter().any(|s| s.request == request && s.hold.is_some())
+    }
+
+    /// Requests that wait for a prefix which another is computing.
+    #[must_use]
+    pub fn waiting_for_prefix(&self) -> u64 {
+        let waits = |s: &&Sequence| matches!(s.hold, Some(Hold::Prefix { .. }));
+        self.waiting.iter().filter(waits).count() as u64
     }
 
     /// The request that runs on `seq`.

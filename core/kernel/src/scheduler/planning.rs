@@ -4,12 +4,13 @@
 //! prefills in order of arrival, then new requests in order of arrival. While anything decodes,
 //! all prefill together is held to `prefill_chunk_tokens`, so that a long prompt does not stop
 //! the others' streams. A request is admitted when a sequence is free and all the cells it can
-//! come to need are; nobody overtakes the first that waits, so nobody starves. After a lack of
-//! cells nobody is admitted until a request ends, or the preempted one would take them again.
+//! come to need are; nobody overtakes the first that could go on, so nobody starves. After a lack
+//! of cells nobody is admitted until a request ends, or the preempted one would take them again.
 
 use super::Scheduler;
+use super::sharing::Verdict;
 use crate::sequence::Sequence;
-use crate::{MemoryOp, Output, Plan, SeqId};
+use crate::{Goal, Plan, Reuse, SeqId};
 
 impl Scheduler {
     /// Fills `plan` with the next step. An empty plan means that there is nothing to do until
@@ -25,6 +26,7 @@ impl Scheduler {
         }
         budget -= self.plan_prefills(plan, budget);
         self.admit(plan, budget);
+        self.tend_cache(plan);
         self.step_open = !plan.is_empty();
     }
 
@@ -47,51 +49,60 @@ impl Scheduler {
                 .filter(|(_, s)| !s.paused && !s.is_decoding() && Some(s.arrival) > last)
                 .min_by_key(|(_, s)| s.arrival)
         {
-            spent += push_prefill(plan, seq, sequence, budget - spent);
+            spent += self.push_prefill(plan, seq, sequence, budget - spent);
             last = Some(sequence.arrival);
         }
         spent
     }
 
     fn admit(&mut self, plan: &mut Plan, mut budget: usize) {
+        let mut place = 0;
         while budget > 0
             && !self.cells_short
-            && let Some(first) = self.waiting.front()
+            && let Some(next) = self.waiting.get(place)
             && let Some(free) = self.running.iter().position(Option::is_none)
-            && self.cells_reserved + first.cells_needed() <= self.config.context_tokens
         {
-            let Some(mut sequence) = self.waiting.pop_front() else { return };
+            if self.still_holds(next) {
+                place += 1;
+                continue;
+            }
             let seq = SeqId(u32::try_from(free).expect("sequence ids are below 256"));
-            self.cells_reserved += sequence.cells_needed();
-            plan.ops.push(MemoryOp::Open {
-                seq,
-                sampling: sequence.sampling,
-                logprobs: sequence.logprobs,
-            });
-            if !sequence.admitted {
-                sequence.admit();
-                self.outputs.push_back(Output::Admitted { request: sequence.request });
+            match self.try_admit(place, seq, plan) {
+                Verdict::Held => place += 1,
+                Verdict::NoRoom => return,
+                Verdict::Admitted => {
+                    let Some(sequence) = self.running[free].as_ref().filter(|s| !s.paused) else {
+                        continue;
+                    };
+                    budget -= self.push_prefill(plan, seq, sequence, budget);
+                }
             }
-            if !sequence.paused {
-                budget -= push_prefill(plan, seq, &sequence, budget);
-            }
-            self.running[free] = Some(sequence);
         }
+    }
+
+    /// Plans up to `budget` tokens of what `sequence` is behind, and says how many. Where prefixes
+    /// can't be cut anywhere, a chunk ends where the prompt may be cut.
+    fn push_prefill(
+        &self,
+        plan: &mut Plan,
+        seq: SeqId,
+        sequence: &Sequence,
+        budget: usize,
+    ) -> usize {
+        let exact = self.config.prefix.reuse == Reuse::ExactEnds;
+        let until = if exact { sequence.next_boundary() } else { sequence.tokens.len() };
+        let length = (until - sequence.computed).min(budget);
+        if length > 0 {
+            let end = sequence.computed + length;
+            let sampled = end == sequence.tokens.len() && sequence.goal == Goal::Generate;
+            let tokens = &sequence.tokens[sequence.computed..end];
+            plan.push(seq, sequence.computed, tokens, u32::from(sampled));
+            plan.prompt_tokens += end.min(sequence.prompt_tokens).saturating_sub(sequence.computed);
+        }
+        length
     }
 }
 
 fn numbered(running: &[Option<Sequence>]) -> impl Iterator<Item = (SeqId, &Sequence)> {
     (0..).map(SeqId).zip(running).filter_map(|(seq, s)| s.as_ref().map(|s| (seq, s)))
-}
-
-/// Plans up to `budget` tokens of what `sequence` is behind, and says how many.
-fn push_prefill(plan: &mut Plan, seq: SeqId, sequence: &Sequence, budget: usize) -> usize {
-    let length = sequence.behind().min(budget);
-    if length > 0 {
-        let end = sequence.computed + length;
-        let outputs = u32::from(end == sequence.tokens.len());
-        plan.push(seq, sequence.computed, &sequence.tokens[sequence.computed..end], outputs);
-        plan.prompt_tokens += end.min(sequence.prompt_tokens).saturating_sub(sequence.computed);
-    }
-    length
 }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::Scheduler;
+use crate::prefix::Need;
+use crate::sequence::Lookup;
 use crate::{
-    End, FinishReason, MemoryOp, Outcome, Output, Plan, Sample, SeqId, SequenceFailure, StepError,
+    End, FinishReason, Goal, MemoryOp, Outcome, Output, Plan, Sample, SeqId, SequenceFailure,
+    StepError,
 };
 
 impl Scheduler {
@@ -13,6 +16,7 @@ impl Scheduler {
     /// failure that it was due fails, lest it wait for ever.
     pub fn commit(&mut self, plan: &Plan, outcome: &Outcome) {
         self.close_step();
+        self.settle_memory(plan, outcome);
         for chunk in &plan.chunks {
             if let Some(sequence) = self.running[chunk.seq.index()].as_mut() {
                 sequence.computed = chunk.start as usize + chunk.tokens.len();
@@ -20,6 +24,10 @@ impl Scheduler {
         }
         for (seq, failure) in &outcome.failures {
             self.end_failed(*seq, failure.clone());
+        }
+        for chunk in &plan.chunks {
+            self.keep_chunk(chunk.seq);
+            self.end_cached(chunk.seq);
         }
         for sample in &outcome.samples {
             self.take_sample(sample);
@@ -33,12 +41,16 @@ impl Scheduler {
     }
 
     /// Takes the failure of `plan`'s batch: every participant goes back to its last committed
-    /// length. Without cells, the latest arrival is preempted and the step tried again; an
-    /// aborted step is tried again; any other failure ends the participants and nobody else.
-    pub fn fail(&mut self, plan: &Plan, error: &StepError) {
+    /// length. Without cells, an idle prefix is evicted, or else the latest arrival preempted, and
+    /// the step tried again; an aborted step is tried again; any other failure ends the
+    /// participants and nobody else. `outcome` says how the memory operations went.
+    pub fn fail(&mut self, plan: &Plan, outcome: &Outcome, error: &StepError) {
         self.close_step();
+        self.settle_memory(plan, outcome);
         for chunk in &plan.chunks {
-            self.ops.push(MemoryOp::Truncate { seq: chunk.seq, from: chunk.start });
+            if self.running[chunk.seq.index()].is_some() {
+                self.ops.push(MemoryOp::Truncate { seq: chunk.seq, from: chunk.start });
+            }
         }
         match error {
             StepError::Aborted => {}
@@ -54,6 +66,68 @@ impl Scheduler {
     fn close_step(&mut self) {
         debug_assert!(self.step_open, "no plan is out");
         self.step_open = false;
+    }
+
+    /// Takes what became of the plan's memory operations, which hold whatever the batch did. A
+    /// request that was refused what it should share starts over and computes it.
+    fn settle_memory(&mut self, plan: &Plan, outcome: &Outcome) {
+        let refused = || outcome.refused.iter().filter_map(|&at| plan.ops.get(at));
+        for op in refused() {
+            if let MemoryOp::Share { to, .. } = op
+                && let Some(mut sequence) = self.release_running(*to)
+            {
+                sequence.lookup = Lookup::Refused;
+                self.requeue(sequence);
+            }
+        }
+        for sequence in self.running.iter_mut().flatten() {
+            let hit = sequence.hit.take();
+            if let (Some((tokens, tier)), Lookup::Open) = (hit, sequence.lookup) {
+                let request = sequence.request;
+                sequence.lookup = Lookup::Resuming;
+                self.outputs.push_back(Output::CacheHit { request, tokens, tier });
+            }
+        }
+        self.compaction.observe(outcome.extent);
+        let Some(tree) = &mut self.tree else { return };
+        for &(snapshot, bytes) in &outcome.saved {
+            tree.saved(snapshot, bytes);
+        }
+        for op in refused() {
+            match op {
+                MemoryOp::Share { from, to, .. } | MemoryOp::Replace { from, to, .. } => {
+                    tree.keeper_refused(*from, &mut self.ops);
+                    tree.keeper_refused(*to, &mut self.ops);
+                }
+                MemoryOp::Save { snapshot, .. } => tree.save_refused(*snapshot),
+                MemoryOp::Restore { snapshot, seq, range } => {
+                    tree.restore_refused(*snapshot, *seq, range.start, &mut self.ops);
+                    self.outputs.push_back(Output::Forget { snapshot: *snapshot });
+                }
+                MemoryOp::Open { .. }
+                | MemoryOp::Truncate { .. }
+                | MemoryOp::Release { .. }
+                | MemoryOp::Compact { .. } => {}
+            }
+        }
+    }
+
+    fn release_running(&mut self, seq: SeqId) -> Option<crate::sequence::Sequence> {
+        if seq.index() < self.running.len() { self.release(seq) } else { None }
+    }
+
+    /// Ends a request that wanted no more than its prompt computed, once it is.
+    fn end_cached(&mut self, seq: SeqId) {
+        let Some(sequence) = &self.running[seq.index()] else { return };
+        if sequence.goal != Goal::Cache || sequence.behind() > 0 {
+            return;
+        }
+        let request = sequence.request;
+        if self.pin(seq) {
+            self.end(request, End::Cached);
+        } else {
+            self.end_failed(seq, SequenceFailure::NotCached);
+        }
     }
 
     fn take_sample(&mut self, sample: &Sample) {
@@ -81,20 +155,28 @@ impl Scheduler {
         }
     }
 
-    /// Reservation makes this a mismatch between our count of cells and the backend's. The
-    /// latest arrival gives way, waits until another request has ended, and starts over from its
-    /// tokens; alone, it can't be served.
+    /// Reservation makes this a mismatch between our count of cells and the backend's. An idle
+    /// prefix gives way; without one, the latest arrival does, waits until another request has
+    /// ended, and starts over from its tokens; alone, it can't be served.
     fn preempt_for_cells(&mut self, plan: &Plan) {
+        let alone = self.running.iter().flatten().count() == 1;
+        let need = if alone { Need::Starvation } else { Need::Cap };
+        if let Some(tree) = &mut self.tree
+            && tree.evict(need, &mut self.ops).is_some()
+        {
+            return;
+        }
         let arrival = |seq: SeqId| self.running[seq.index()].as_ref().map(|s| s.arrival);
         let Some(latest) = plan.chunks.iter().map(|c| c.seq).max_by_key(|&seq| arrival(seq)) else {
             return;
         };
-        if self.running.iter().flatten().count() == 1 {
+        if alone {
             self.end_failed(latest, SequenceFailure::NoCells);
-        } else if let Some(mut sequence) = self.release(latest) {
-            sequence.computed = 0;
-            let place = self.waiting.partition_point(|s| s.arrival < sequence.arrival);
-            self.waiting.insert(place, sequence);
+            return;
+        }
+        self.keep_computed(latest);
+        if let Some(sequence) = self.release(latest) {
+            self.requeue(sequence);
             self.cells_short = true;
         }
     }

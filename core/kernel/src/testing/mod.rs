@@ -1,5 +1,6 @@
 //! Simulation: a scripted backend and a virtual clock (feature `testing`).
 
+mod cells;
 mod clock;
 mod scripted;
 

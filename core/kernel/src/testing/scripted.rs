@@ -1,10 +1,12 @@
 //! A backend that computes nothing: it keeps the cells a real one would, checks every plan
 //! against the contract, and draws tokens that depend only on the sequence's tokens so far.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
+use super::cells::{Cell, Cells};
 use crate::{
-    Backend, Chunk, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError, Token,
+    Backend, Chunk, MemoryOp, Outcome, Plan, Sample, SchedulerConfig, SeqId, SequenceFailure,
+    SnapshotId, StepError, Token,
 };
 
 /// What goes wrong in one step.
@@ -25,26 +27,50 @@ pub enum StepFault {
 /// The scripted backend.
 #[derive(Debug)]
 pub struct ScriptedBackend {
-    cells: u32,
     batch_tokens: u32,
-    /// Tokens with cells, by sequence; `None` where no request is open.
-    memory: Vec<Option<Vec<Token>>>,
+    /// Sequences that requests run on; those above keep prefixes.
+    running: usize,
+    cells: Cells,
+    /// Cells by sequence; `None` where no request is open.
+    memory: Vec<Option<Vec<Cell>>>,
+    snapshots: HashMap<SnapshotId, Saved>,
     /// One entry a step; `None` and an empty script are success.
     faults: VecDeque<Option<StepFault>>,
+    /// One memory operation in so many that may be refused is; 0 for none.
+    refusals: u64,
+    refusable: u64,
+    /// Something was refused: what builds on it is missing, and refused as well.
+    has_refused: bool,
     /// One token in so many, fixed by the tokens before it, ends the answer.
     answer_tokens_mean: u64,
     steps: u64,
 }
 
+/// What a snapshot holds: the tokens from `start` on.
+#[derive(Debug)]
+struct Saved {
+    start: usize,
+    tokens: Vec<Token>,
+}
+
 impl ScriptedBackend {
-    /// A backend with `cells` cells for `sequences` sequences, all empty.
+    /// A backend for `config`, with `cells` cells, all empty.
     #[must_use]
-    pub fn new(cells: u32, sequences: u32, batch_tokens: u32) -> Self {
+    pub fn new(config: &SchedulerConfig, cells: u32) -> Self {
+        let (running, keepers) = (config.sequences_max, config.prefix.residents_max);
         Self {
-            cells,
-            batch_tokens,
-            memory: (0..sequences).map(|_| None).collect(),
+            batch_tokens: config.batch_tokens,
+            running: running as usize,
+            cells: Cells::new(cells),
+            memory: (0..running)
+                .map(|_| None)
+                .chain((0..keepers).map(|_| Some(Vec::new())))
+                .collect(),
+            snapshots: HashMap::new(),
             faults: VecDeque::new(),
+            refusals: 0,
+            refusable: 0,
+            has_refused: false,
             answer_tokens_mean: u64::MAX,
             steps: 0,
         }
@@ -57,6 +83,11 @@ impl ScriptedBackend {
         self
     }
 
+    /// Refuses one in `refusals` of the memory operations that may be refused; 0 for none.
+    pub fn refuse_one_in(&mut self, refusals: u64) {
+        self.refusals = refusals;
+    }
+
     /// Adds the fate of one more step.
     pub fn script(&mut self, fault: Option<StepFault>) {
         self.faults.push_back(fault);
@@ -65,13 +96,26 @@ impl ScriptedBackend {
     /// Cells in use.
     #[must_use]
     pub fn cells_used(&self) -> usize {
-        self.memory.iter().flatten().map(Vec::len).sum()
+        self.cells.used()
     }
 
     /// The tokens with cells of `seq`, if it is open.
     #[must_use]
-    pub fn tokens_of(&self, seq: SeqId) -> Option<&[Token]> {
-        self.memory[seq.index()].as_deref()
+    pub fn tokens_of(&self, seq: SeqId) -> Option<Vec<Token>> {
+        let cells = self.memory[seq.index()].as_ref()?;
+        Some(cells.iter().map(|cell| cell.token).collect())
+    }
+
+    /// Lets a snapshot vanish.
+    pub fn lose_snapshot(&mut self, snapshot: SnapshotId) {
+        self.snapshots.remove(&snapshot);
+        self.has_refused = true;
+    }
+
+    /// Whether anything was refused or lost so far.
+    #[must_use]
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
     }
 
     /// Batches executed.
@@ -92,28 +136,122 @@ impl ScriptedBackend {
         (token, (hash >> 16).is_multiple_of(self.answer_tokens_mean))
     }
 
-    fn apply(&mut self, op: &MemoryOp) {
-        match *op {
+    /// Whether the operation was done.
+    fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
+        match op {
             MemoryOp::Open { seq, .. } => {
                 let slot = &mut self.memory[seq.index()];
                 assert!(slot.is_none(), "{seq} was opened twice");
                 *slot = Some(Vec::new());
             }
             MemoryOp::Truncate { seq, from } => {
-                let slot = self.memory[seq.index()].as_mut();
-                let tokens = slot.unwrap_or_else(|| panic!("{seq} is truncated but not open"));
-                tokens.truncate(from as usize);
+                let from = (*from as usize).min(self.open(*seq).len());
+                let gone = self.open(*seq).split_off(from);
+                self.cells.free(&gone);
             }
             MemoryOp::Release { seq } => {
-                let slot = self.memory[seq.index()].take();
-                assert!(slot.is_some(), "{seq} was released but never opened");
+                let keeps = seq.index() >= self.running;
+                let slot = &mut self.memory[seq.index()];
+                let cells = slot.take();
+                assert!(cells.is_some(), "{seq} was released but never opened");
+                *slot = keeps.then(Vec::new);
+                self.cells.free(&cells.unwrap_or_default());
             }
-            MemoryOp::Share { .. }
-            | MemoryOp::Replace { .. }
-            | MemoryOp::Save { .. }
-            | MemoryOp::Restore { .. }
-            | MemoryOp::Compact { .. } => panic!("nothing is shared yet"),
+            MemoryOp::Share { from, to, range } => {
+                let (start, end) = (range.start as usize, range.end as usize);
+                let Some(shared) = self.has(*from, start, end) else { return false };
+                if self.open(*to).len() != start {
+                    assert!(self.has_refused, "{to} has other cells than those before {range:?}");
+                    return false;
+                }
+                self.cells.share(&shared);
+                self.open(*to).extend(shared);
+            }
+            MemoryOp::Replace { from, to, range } => {
+                let (start, end) = (range.start as usize, range.end as usize);
+                let Some(kept) = self.has(*from, start, end) else { return false };
+                let Some(own) = self.has(*to, start, end) else { return false };
+                let same = kept.iter().zip(&own).all(|(kept, own)| kept.token == own.token);
+                assert!(same, "{to} is given cells of other tokens than its own");
+                self.cells.share(&kept);
+                self.cells.free(&own);
+                self.open(*to)[start..end].copy_from_slice(&kept);
+            }
+            MemoryOp::Save { seq, range, snapshot, key } => {
+                let (start, end) = (range.start as usize, range.end as usize);
+                let Some(cells) = self.has(*seq, 0, end) else { return false };
+                let tokens: Vec<Token> = cells.iter().map(|cell| cell.token).collect();
+                assert_eq!(tokens, key.tokens, "{snapshot} is of other tokens than it says");
+                assert_eq!(key.start, range.start, "{snapshot} starts elsewhere than it says");
+                let saved = Saved { start, tokens: tokens[start..].to_vec() };
+                outcome.saved.push((*snapshot, 100 * saved.tokens.len() as u64));
+                self.snapshots.insert(*snapshot, saved);
+            }
+            MemoryOp::Restore { snapshot, seq, range } => {
+                return self.restore(*snapshot, *seq, range.start as usize, range.end as usize);
+            }
+            MemoryOp::Compact { seq, range } => {
+                let (start, end) = (range.start as usize, range.end as usize);
+                let Some(moved) = self.has(*seq, start, end) else { return false };
+                let alone = moved.iter().all(|cell| self.cells.holders(*cell) == 1);
+                assert!(alone, "cells that {seq} shares are moved");
+                self.cells.free(&moved);
+                let tokens = moved.iter().map(|cell| cell.token);
+                let lower = self.cells.take(tokens);
+                self.open(*seq)[start..end].copy_from_slice(&lower);
+            }
         }
+        true
+    }
+
+    fn restore(&mut self, snapshot: SnapshotId, seq: SeqId, start: usize, end: usize) -> bool {
+        let Some(saved) = self.snapshots.get(&snapshot) else {
+            assert!(self.has_refused, "{snapshot} is restored and was never saved");
+            return false;
+        };
+        let holds = saved.start <= start && end <= saved.start + saved.tokens.len();
+        assert!(holds, "{snapshot} does not hold {start}..{end}");
+        let whole = saved.tokens.len();
+        let tokens = saved.tokens[start - saved.start..end - saved.start].to_vec();
+        if self.open(seq).len() != start {
+            assert!(self.has_refused, "{seq} has other cells than those before {start}");
+            return false;
+        }
+        if self.cells.available() < whole {
+            // The whole snapshot is restored aside first.
+            return false;
+        }
+        let cells = self.cells.take(tokens.into_iter());
+        self.open(seq).extend(cells);
+        true
+    }
+
+    fn open(&mut self, seq: SeqId) -> &mut Vec<Cell> {
+        self.memory[seq.index()].as_mut().unwrap_or_else(|| panic!("{seq} is used but not open"))
+    }
+
+    /// The cells of `seq` at these positions; `None` only where a refusal left it without.
+    fn has(&mut self, seq: SeqId, start: usize, end: usize) -> Option<Vec<Cell>> {
+        assert!(start < end, "{seq} is asked for nothing");
+        let cells = self.open(seq).get(start..end).map(<[Cell]>::to_vec);
+        assert!(cells.is_some() || self.has_refused, "{seq} has no cells at {start}..{end}");
+        cells
+    }
+
+    /// Whether the script wants this operation refused.
+    fn refuses(&mut self, op: &MemoryOp) -> bool {
+        let refusable = matches!(
+            op,
+            MemoryOp::Share { .. }
+                | MemoryOp::Save { .. }
+                | MemoryOp::Restore { .. }
+                | MemoryOp::Compact { .. }
+        );
+        if !refusable || self.refusals == 0 {
+            return false;
+        }
+        self.refusable += 1;
+        self.refusable.is_multiple_of(self.refusals)
     }
 
     fn compute(&mut self, plan: &Plan, chunk: &Chunk) {
@@ -123,7 +261,8 @@ impl ScriptedBackend {
         assert_eq!(memory.len(), chunk.start as usize, "positions of {} have a gap", chunk.seq);
         assert!(!tokens.is_empty(), "{} has an empty chunk", chunk.seq);
         assert!(chunk.outputs <= 1, "{} verifies drafts, which this backend can't", chunk.seq);
-        memory.extend_from_slice(tokens);
+        let cells = self.cells.take(tokens.iter().copied());
+        memory.extend(cells);
     }
 
     fn check_batch(&self, plan: &Plan) {
@@ -131,42 +270,46 @@ impl ScriptedBackend {
         for (at, chunk) in plan.chunks.iter().enumerate() {
             let twice = plan.chunks[..at].iter().any(|other| other.seq == chunk.seq);
             assert!(!twice, "{} is in the batch twice", chunk.seq);
+            assert!(chunk.seq.index() < self.running, "{} keeps a prefix", chunk.seq);
         }
     }
-}
 
-impl Backend for ScriptedBackend {
-    fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
-        outcome.clear();
-        for op in &plan.ops {
-            self.apply(op);
-        }
-        self.check_batch(plan);
-        if plan.chunks.is_empty() {
+    fn run(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
+        let refused = |op: &MemoryOp, chunk: &Chunk| match op {
+            MemoryOp::Share { to, .. } => *to == chunk.seq,
+            _ => false,
+        };
+        let takes_part =
+            |chunk: &&Chunk| !outcome.refused.iter().any(|&at| refused(&plan.ops[at], chunk));
+        let chunks: Vec<&Chunk> = plan.chunks.iter().filter(takes_part).collect();
+        // The script has an entry for each batch that was planned.
+        let fault = if plan.chunks.is_empty() { None } else { self.faults.pop_front().flatten() };
+        if chunks.is_empty() {
             return Ok(());
         }
         self.steps += 1;
-        let fault = self.faults.pop_front().flatten();
+        let tokens: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
+        let has_cells = tokens <= self.cells.available();
         if let Some(StepFault::Step { error, partial }) = fault {
-            for chunk in plan.chunks.iter().take(partial) {
+            for chunk in chunks.iter().take(partial) {
                 self.compute(plan, chunk);
             }
             return Err(error);
         }
-        if self.cells_used() + plan.tokens.len() > self.cells as usize {
+        if !has_cells {
             return Err(StepError::NoCells);
         }
-        for chunk in &plan.chunks {
+        for chunk in &chunks {
             self.compute(plan, chunk);
         }
-        for (at, chunk) in plan.chunks.iter().filter(|c| c.outputs > 0).enumerate() {
+        for (at, chunk) in chunks.iter().filter(|c| c.outputs > 0).enumerate() {
             if fault == Some(StepFault::Sequence(at)) {
                 let failure = SequenceFailure::Sampling("scripted".to_owned());
                 outcome.failures.push((chunk.seq, failure));
                 continue;
             }
-            let tokens = self.memory[chunk.seq.index()].as_ref().expect("computed above");
-            let (token, end_of_generation) = self.next_token(tokens);
+            let tokens = self.tokens_of(chunk.seq).expect("computed above");
+            let (token, end_of_generation) = self.next_token(&tokens);
             outcome.samples.push(Sample {
                 seq: chunk.seq,
                 token,
@@ -175,5 +318,21 @@ impl Backend for ScriptedBackend {
             });
         }
         Ok(())
+    }
+}
+
+impl Backend for ScriptedBackend {
+    fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
+        outcome.clear();
+        for (at, op) in plan.ops.iter().enumerate() {
+            if self.refuses(op) || !self.apply(op, outcome) {
+                self.has_refused = true;
+                outcome.refused.push(at);
+            }
+        }
+        self.check_batch(plan);
+        let result = self.run(plan, outcome);
+        outcome.extent = Some(self.cells.extent());
+        result
     }
 }

@@ -146,7 +146,7 @@ impl Rig {
         let batch = self.plan.chunks.iter().map(|chunk| self.part(chunk)).collect();
         match self.backend.execute(&self.plan, &mut self.outcome) {
             Ok(()) => self.scheduler.commit(&self.plan, &self.outcome),
-            Err(error) => self.scheduler.fail(&self.plan, &error),
+            Err(error) => self.scheduler.fail(&self.plan, &self.outcome, &error),
         }
         self.check();
         batch
@@ -261,7 +261,7 @@ impl Ended {
 }
 
 fn backend(config: &SchedulerConfig, cells: u32) -> ScriptedBackend {
-    ScriptedBackend::new(cells, config.sequences_max, config.batch_tokens)
+    ScriptedBackend::new(config, cells)
 }
 
 /// A prompt that no other request shares.

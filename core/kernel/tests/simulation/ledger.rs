@@ -7,7 +7,8 @@ use std::ops::AddAssign;
 
 use indwell_kernel::testing::ScriptedBackend;
 use indwell_kernel::{
-    End, FinishReason, Output, Request, RequestId, SequenceFailure, StepError, Timestamp, Token,
+    CacheUse, End, FinishReason, Goal, Output, Request, RequestId, SequenceFailure, StepError,
+    Timestamp, Token,
 };
 
 /// Why the scheduler was called, which says which ends are due.
@@ -41,6 +42,10 @@ pub(crate) struct Entry {
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) paused: bool,
     pub(crate) phase: Phase,
+    pub(crate) goal: Goal,
+    pub(crate) cache: CacheUse,
+    /// Tokens it was spared, once it was told.
+    pub(crate) cached: Option<u32>,
 }
 
 impl Entry {
@@ -70,6 +75,8 @@ pub(crate) struct Ends {
 pub(crate) struct Ledger {
     /// Those that have not ended, in order of arrival.
     pub(crate) live: BTreeMap<RequestId, Entry>,
+    /// Those that have ended: with whom they shared, and what they had.
+    past: Vec<(CacheUse, Vec<Token>)>,
     /// How many there were; their ids are below it.
     pub(crate) count: u64,
     pub(crate) ends: Ends,
@@ -78,7 +85,8 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Enters a request that was submitted.
     pub(crate) fn open(&mut self, request: &Request, request_tokens_max: u32) {
-        let tokens_max = request.prompt.len() + request.max_tokens as usize;
+        let answer = if request.goal == Goal::Generate { request.max_tokens as usize } else { 0 };
+        let tokens_max = request.prompt.len() + answer;
         let entry = Entry {
             tokens: request.prompt.clone(),
             prompt_tokens: request.prompt.len(),
@@ -86,6 +94,9 @@ impl Ledger {
             deadline: request.deadline,
             paused: false,
             phase: Phase::Waiting,
+            goal: request.goal,
+            cache: request.cache,
+            cached: None,
         };
         self.live.insert(request.id, entry);
         self.count += 1;
@@ -100,11 +111,15 @@ impl Ledger {
         oracle: &ScriptedBackend,
     ) -> Result<Option<u32>, String> {
         let (Output::Admitted { request }
+        | Output::CacheHit { request, .. }
         | Output::Token { request, .. }
         | Output::Ended { request, .. }) = output
         else {
-            return Err(format!("{output:?} without a prefix cache"));
+            return Ok(None);
         };
+        if let Output::CacheHit { tokens, .. } = output {
+            self.check_hit(*request, *tokens)?;
+        }
         let Some(entry) = self.live.get_mut(request) else {
             return Err(format!("{request}: {output:?} for a request that ended or never was"));
         };
@@ -115,7 +130,15 @@ impl Ledger {
                 entry.phase = Phase::Admitted;
                 Ok(Some(entry.prompt_length()))
             }
-            (Output::CacheHit { .. } | Output::Fetch { .. } | Output::Forget { .. }, _) => Ok(None),
+            (Output::CacheHit { .. }, Phase::Waiting) => fault("a hit before admission"),
+            (Output::CacheHit { tokens, .. }, Phase::Admitted) => {
+                let twice = entry.cached.replace(*tokens).is_some();
+                if twice || entry.tokens.len() > entry.prompt_tokens {
+                    return fault("a hit that comes too late");
+                }
+                Ok(None)
+            }
+            (Output::Fetch { .. } | Output::Forget { .. }, _) => Ok(None),
             (Output::Token { .. }, Phase::Waiting) => fault("a token before admission"),
             (Output::Token { token, .. }, Phase::Admitted) => {
                 let (due, ends) = oracle.next_token(&entry.tokens);
@@ -130,11 +153,38 @@ impl Ledger {
                     return fault("no reason for this end");
                 }
                 let length = entry.prompt_length();
-                self.live.remove(request);
+                if let Some(entry) = self.live.remove(request) {
+                    self.past.push((entry.cache, entry.tokens));
+                }
                 self.ends.count(end);
                 Ok((phase == Phase::Waiting).then_some(length))
             }
         }
+    }
+
+    /// What the `nth` request that ended has come to, if as many have.
+    pub(crate) fn tokens_of_past(&self, nth: usize) -> Option<&Vec<Token>> {
+        self.past.get(nth).map(|(_, tokens)| tokens)
+    }
+
+    /// Checks that somebody in the same namespace had the tokens that `request` was spared.
+    fn check_hit(&self, request: RequestId, tokens: u32) -> Result<(), String> {
+        let fault =
+            |what: &str| Err(format!("{request}: {tokens} tokens are said to be cached {what}"));
+        let Some(entry) = self.live.get(&request) else { return fault("for nobody") };
+        if tokens == 0 || tokens as usize >= entry.prompt_tokens {
+            return fault("of a prompt that leaves fewer or nothing to compute");
+        }
+        let prefix = &entry.tokens[..tokens as usize];
+        let others = self.live.iter().filter(|(id, _)| **id != request);
+        let others = others.map(|(_, other)| (other.cache, &other.tokens));
+        let mut had = others.chain(self.past.iter().map(|(cache, tokens)| (*cache, tokens)));
+        if entry.cache == CacheUse::Bypass
+            || !had.any(|(cache, other)| cache == entry.cache && other.starts_with(prefix))
+        {
+            return fault("that nobody it shares with has had");
+        }
+        Ok(())
     }
 
     /// Whether all ends have come that `cause` makes due.
@@ -143,7 +193,10 @@ impl Ledger {
             Cause::Cancel(cancelled) => *id == cancelled,
             Cause::Finish(finished, _) => *id == finished,
             Cause::Expire(now) => entry.deadline.is_some_and(|deadline| deadline <= *now),
-            Cause::Commit(failed) => failed.contains(id) || entry.tokens.len() >= entry.tokens_max,
+            Cause::Commit(failed) => {
+                failed.contains(id)
+                    || (entry.goal == Goal::Generate && entry.tokens.len() >= entry.tokens_max)
+            }
             Cause::Fail(StepError::Fatal(_), participants) => participants.contains(id),
             Cause::Plan | Cause::Fail(..) => false,
         });
@@ -194,6 +247,10 @@ fn is_due(
         (End::Finished(FinishReason::Stop), Cause::Commit(_)) => oracle.next_token(&entry.tokens).1,
         (End::DeadlineExceeded, Cause::Expire(now)) => {
             entry.deadline.is_some_and(|deadline| deadline <= *now)
+        }
+        (End::Cached, Cause::Commit(_)) => entry.goal == Goal::Cache,
+        (End::Failed(why), Cause::Commit(_)) if **why == SequenceFailure::NotCached => {
+            entry.goal == Goal::Cache
         }
         (End::Failed(why), Cause::Commit(failed)) => {
             failed.contains(&id) && **why == SequenceFailure::Sampling("scripted".to_owned())

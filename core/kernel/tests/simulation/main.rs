@@ -9,13 +9,15 @@ mod random;
 mod rules;
 mod sabotage;
 mod scenario;
+mod tally;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use sabotage::Sabotage;
-use world::{Tally, World};
+use tally::Tally;
+use world::World;
 
 const SCHEDULES: u64 = 30_000;
 
@@ -106,6 +108,14 @@ fn check_coverage(tally: &Tally) {
         ("chunked prefills", tally.chunked_prefills),
         ("preemptions", tally.preemptions),
         ("failed steps", tally.failed_steps),
+        ("kept prefixes", ends.cached),
+        ("hits", tally.hits),
+        ("restored tokens", tally.restored_tokens),
+        ("waits for a prefix", tally.shared_in_flight),
+        ("evictions", tally.evictions),
+        ("saves", tally.saves),
+        ("compactions", tally.compactions),
+        ("refused operations", tally.refused_operations),
     ] {
         assert!(
             count * 20 >= tally.schedules,
@@ -113,7 +123,8 @@ fn check_coverage(tally: &Tally) {
             tally.schedules
         );
     }
-    let ended = ends.stop + ends.length + ends.cancelled + ends.deadline + ends.failed;
+    let ended =
+        ends.stop + ends.length + ends.cached + ends.cancelled + ends.deadline + ends.failed;
     assert_eq!(ended, tally.requests, "one end for each request");
 }
 

@@ -1,7 +1,9 @@
 //! What must hold of every plan, and of the backend's memory after it ran.
 
 use indwell_kernel::testing::ScriptedBackend;
-use indwell_kernel::{MemoryOp, Plan, RequestId, Scheduler, SchedulerConfig, SeqId};
+use indwell_kernel::{
+    Goal, MemoryOp, Outcome, Plan, RequestId, Reuse, Scheduler, SchedulerConfig, SeqId,
+};
 
 use crate::ledger::{Entry, Ledger};
 
@@ -36,28 +38,46 @@ pub(crate) fn check_plan(
 }
 
 /// Checks that `backend` holds what the accounts say, after a step in which the first
-/// `computed_chunks` of `plan` left their cells.
+/// `computed_chunks` of `plan` left their cells. Who was refused what it should share has nothing.
 pub(crate) fn check_memory(
     plan: &Plan,
+    outcome: &Outcome,
     scheduler: &Scheduler,
     ledger: &Ledger,
     backend: &ScriptedBackend,
     computed_chunks: usize,
 ) -> Result<(), String> {
-    let mut cells = 0;
+    let refused: Vec<SeqId> = refused_requests(plan, outcome).collect();
+    let takes_part = |seq: SeqId| !refused.contains(&seq);
+    let mut added = 0;
     for sequence in &held(plan, scheduler, ledger)? {
         let Held { seq, request, entry, computed, .. } = sequence;
-        let ran = plan.chunks.iter().take(computed_chunks).find(|c| c.seq == *seq);
-        let length = computed + ran.map_or(0, |chunk| chunk.tokens.len());
-        if backend.tokens_of(*seq) != Some(&entry.tokens[..length]) {
-            return Err(format!("the memory of {seq} is not the first {length} of {request}"));
+        let participants = plan.chunks.iter().filter(|chunk| takes_part(chunk.seq));
+        let ran = participants.take(computed_chunks).find(|c| c.seq == *seq);
+        let new = ran.map_or(0, |chunk| chunk.tokens.len());
+        let length = if takes_part(*seq) { computed + new } else { 0 };
+        added += new;
+        if backend.tokens_of(*seq).as_deref() != Some(&entry.tokens[..length]) {
+            return Err(format!("{request} has other cells than its first {length} tokens"));
         }
-        cells += length;
     }
-    if backend.cells_used() != cells {
-        return Err(format!("{} cells used, {cells} accounted for", backend.cells_used()));
+    let due = scheduler.load().cells_used as usize + added;
+    if !backend.has_refused() && backend.cells_used() != due {
+        return Err(format!("{} cells are used instead of {due}", backend.cells_used()));
     }
     Ok(())
+}
+
+/// The sequences of requests that were refused what they should share.
+pub(crate) fn refused_requests<'a>(
+    plan: &'a Plan,
+    outcome: &'a Outcome,
+) -> impl Iterator<Item = SeqId> + 'a {
+    let ops = outcome.refused.iter().map(|&at| &plan.ops[at]);
+    ops.filter_map(|op| match op {
+        MemoryOp::Share { to, .. } => Some(*to),
+        _ => None,
+    })
 }
 
 fn held<'a>(
@@ -87,7 +107,8 @@ fn check_chunks(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
         if entry.tokens.get(*computed..end) != Some(plan.chunk_tokens(chunk)) {
             return Err(format!("{request} is given tokens that are not its own"));
         }
-        if chunk.outputs != u32::from(end == entry.tokens.len()) {
+        let sampled = end == entry.tokens.len() && entry.goal == Goal::Generate;
+        if chunk.outputs != u32::from(sampled) {
             return Err(format!("{request} has {} outputs at {end}", chunk.outputs));
         }
         if entry.paused {
@@ -98,7 +119,12 @@ fn check_chunks(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
 }
 
 fn check_budget(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Result<(), String> {
-    let decodes = held.iter().filter(|h| h.planned > 0 && h.is_decoding()).count();
+    // Who is opened in this plan takes part of the prompts' budget, however little it is behind.
+    let opened = |seq: SeqId| {
+        plan.ops.iter().any(|op| matches!(op, MemoryOp::Open { seq: opened, .. } if *opened == seq))
+    };
+    let decodes =
+        held.iter().filter(|h| h.planned > 0 && h.is_decoding() && !opened(h.seq)).count();
     let prefill = plan.tokens.len() - decodes;
     let mut budget = config.batch_tokens as usize - decodes;
     if decodes > 0 {
@@ -113,6 +139,8 @@ fn check_budget(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Res
     }
     let behind = ready().find(|h| h.computed + h.planned < h.entry.tokens.len());
     match behind {
+        // Where prefixes can't be cut anywhere, chunks end at boundaries.
+        Some(_) if config.prefix.reuse == Reuse::ExactEnds => Ok(()),
         Some(h) if prefill < budget => Err(format!("{} waits though budget is left", h.request)),
         _ => Ok(()),
     }
@@ -138,11 +166,12 @@ fn check_order(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
     }
 }
 
-/// Whoever got a sequence came before everybody who still waits for one.
+/// Whoever got a sequence came before everybody who still waits for one and could go on.
 fn check_queue(plan: &Plan, scheduler: &Scheduler, ledger: &Ledger) -> Result<(), String> {
     let running: Vec<RequestId> =
         scheduler.computed_lengths().filter_map(|(seq, _)| scheduler.request_on(seq)).collect();
-    let Some(first) = ledger.live.keys().find(|id| !running.contains(id)) else { return Ok(()) };
+    let ready = |id: &&RequestId| !running.contains(id) && !scheduler.is_held(**id);
+    let Some(first) = ledger.live.keys().find(ready) else { return Ok(()) };
     for op in &plan.ops {
         if let MemoryOp::Open { seq, .. } = op
             && let Some(request) = scheduler.request_on(*seq)

@@ -1,6 +1,6 @@
 //! What one schedule is made of: bounds, a backend and how often what happens, all from a seed.
 
-use indwell_kernel::{AdmissionLimits, SchedulerConfig, SchedulerOptions};
+use indwell_kernel::{AdmissionLimits, PrefixConfig, Reuse, SchedulerConfig, SchedulerOptions};
 
 use crate::random::Random;
 
@@ -22,6 +22,15 @@ pub(crate) struct Scenario {
     pub(crate) faults: u32,
     /// Requests with a deadline, one in so many.
     pub(crate) deadlines: u32,
+    /// Requests that bypass the prefix cache, and that want no more than a prefix kept.
+    pub(crate) bypasses: u32,
+    pub(crate) pins: u32,
+    /// Prompts that begin as an earlier one did, one in so many.
+    pub(crate) repeats: u32,
+    /// Memory operations that are refused, one in so many.
+    pub(crate) refusals: u32,
+    /// Snapshots that are lost when they are asked for, one in so many.
+    pub(crate) losses: u32,
 }
 
 impl Scenario {
@@ -48,6 +57,11 @@ impl Scenario {
             pauses: random.pick(&[0, 3, 12]),
             faults: random.pick(&[0, 0, 3, 10]),
             deadlines: random.pick(&[0, 2, 6]),
+            bypasses: random.pick(&[0, 3, 10]),
+            pins: random.pick(&[0, 6, 20]),
+            repeats: random.pick(&[1, 2, 0]),
+            refusals: random.pick(&[0, 0, 0, 2, 10]),
+            losses: random.pick(&[0, 2, 8]),
         }
     }
 }
@@ -64,5 +78,21 @@ fn config(random: &mut Random) -> SchedulerConfig {
         batch_tokens: Some(i64::from(batch)),
         prefill_chunk_tokens: Some(i64::from(random.within(1..=batch))),
     };
-    options.validate().expect("drawn within the limits")
+    let config = options.validate().expect("drawn within the limits");
+    SchedulerConfig { prefix: prefix(random, context), ..config }
+}
+
+fn prefix(random: &mut Random, context: u32) -> PrefixConfig {
+    if random.one_in(4) {
+        return PrefixConfig::OFF;
+    }
+    let exact = random.one_in(5);
+    PrefixConfig {
+        reuse: if exact { Reuse::ExactEnds } else { Reuse::AnyPosition },
+        residents_max: random.within(1..=6),
+        idle_tokens_max: random.within(0..=context),
+        snapshots: !exact && !random.one_in(3),
+        worthwhile_tokens_min: random.pick(&[1, 4, 16]),
+        drift_cells_min: random.pick(&[1, 10, 512]),
+    }
 }

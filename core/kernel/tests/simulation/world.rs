@@ -2,35 +2,21 @@
 //! after every step. First turmoil, then calm, in which everything has to end.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::AddAssign;
 use std::time::Duration;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault, VirtualClock};
 use indwell_kernel::{
-    AdmissionGate, Backend, CacheUse, FinishReason, Goal, Load, MemoryOp, Outcome, Output, Plan,
-    Request, RequestId, SamplingParams, Scheduler, StepError, Token,
+    AdmissionGate, Backend, CacheUse, FinishReason, Goal, Load, MemoryOp, Namespace,
+    NamespaceField, Outcome, Output, Plan, Request, RequestId, SamplingParams, Scheduler,
+    SnapshotId, SnapshotPlace, StepError, Tier, Token,
 };
 
-use crate::ledger::{Cause, Ends, Ledger, Phase};
+use crate::ledger::{Cause, Ledger, Phase};
 use crate::random::Random;
 use crate::rules;
 use crate::sabotage::Sabotage;
 use crate::scenario::Scenario;
-
-/// What a schedule, or many, came to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) schedules: u64,
-    pub(crate) steps: u64,
-    pub(crate) requests: u64,
-    pub(crate) refused: u64,
-    pub(crate) chunked_prefills: u64,
-    pub(crate) preemptions: u64,
-    pub(crate) failed_steps: u64,
-    pub(crate) ends: Ends,
-    /// A hash over all outputs, in order.
-    pub(crate) history: u64,
-}
+use crate::tally::Tally;
 
 /// Everything that one schedule consists of.
 pub(crate) struct World {
@@ -44,6 +30,12 @@ pub(crate) struct World {
     ledger: Ledger,
     plan: Plan,
     outcome: Outcome,
+    /// Prompts to begin like.
+    prompts: Vec<Vec<Token>>,
+    /// Snapshots that are on their way.
+    fetches: Vec<SnapshotId>,
+    /// Requests whose prefixes are to be unpinned some day.
+    pins: Vec<RequestId>,
     tally: Tally,
     history: DefaultHasher,
 }
@@ -54,8 +46,8 @@ impl World {
         let mut random = Random::new(seed);
         let scenario = Scenario::draw(&mut random);
         let config = scenario.config;
-        let backend =
-            ScriptedBackend::new(scenario.cells, config.sequences_max, config.batch_tokens);
+        let mut backend = ScriptedBackend::new(&config, scenario.cells);
+        backend.refuse_one_in(u64::from(scenario.refusals));
         Self {
             random,
             sabotage,
@@ -66,6 +58,9 @@ impl World {
             ledger: Ledger::default(),
             plan: Plan::default(),
             outcome: Outcome::default(),
+            prompts: Vec::new(),
+            fetches: Vec::new(),
+            pins: Vec::new(),
             tally: Tally { schedules: 1, ..Tally::default() },
             history: DefaultHasher::new(),
             scenario,
@@ -88,7 +83,7 @@ impl World {
             }
             self.pass_time()?;
             self.step()?;
-            if self.plan.is_empty() && !self.ledger.live.is_empty() {
+            if self.plan.is_empty() && !self.ledger.live.is_empty() && self.fetches.is_empty() {
                 return Err(format!("nothing is done for {first}"));
             }
             turns += 1;
@@ -120,6 +115,10 @@ impl World {
         {
             self.toggle_pause(request);
         }
+        if self.random.one_in(10) && !self.pins.is_empty() {
+            let request = self.pins.swap_remove(self.random.index(self.pins.len()));
+            self.scheduler.unpin(request);
+        }
         Ok(())
     }
 
@@ -133,12 +132,19 @@ impl World {
             return;
         }
         let wait = Duration::from_millis(u64::from(self.random.within(0..=80)));
+        let prompt = self.prompt(length);
+        let length = u32::try_from(prompt.len()).expect("prompts are short");
+        let goal =
+            if self.random.one_in(self.scenario.pins) { Goal::Cache } else { Goal::Generate };
+        let bypasses = goal == Goal::Generate && self.random.one_in(self.scenario.bypasses);
+        let tenant = u8::from(self.random.one_in(4));
+        let salted = Namespace::builder().field(NamespaceField::Salt, &[tenant]);
         let request = Request {
             id: RequestId(self.ledger.count),
-            prompt: (0..length).map(|_| token(&mut self.random)).collect(),
-            boundaries: Vec::new(),
-            goal: Goal::Generate,
-            cache: CacheUse::Bypass,
+            prompt,
+            boundaries: (1..length).filter(|at| at % 7 == 0).collect(),
+            goal,
+            cache: if bypasses { CacheUse::Bypass } else { CacheUse::Use(salted.finish()) },
             max_tokens: self.random.within(1..=40),
             sampling: SamplingParams::greedy(),
             logprobs: false,
@@ -147,9 +153,32 @@ impl World {
                 .one_in(self.scenario.deadlines)
                 .then(|| self.clock.now().after(wait)),
         };
+        if goal == Goal::Cache {
+            self.pins.push(request.id);
+        }
         self.ledger.open(&request, config.request_tokens_max);
         self.scheduler.submit(request);
         self.tally.requests += 1;
+    }
+
+    /// A prompt of `length` tokens, which begins as an earlier prompt or its answer, or anew.
+    fn prompt(&mut self, length: u32) -> Vec<Token> {
+        let length = length as usize;
+        let mut prompt = Vec::new();
+        if self.random.one_in(self.scenario.repeats) && !self.prompts.is_empty() {
+            // Lately, most often: what is long ago has left every tier.
+            let recent = self.prompts.len().min(self.random.pick(&[3, 3, usize::MAX]));
+            let from = self.prompts.len() - 1 - self.random.index(recent);
+            let answered = self.ledger.tokens_of_past(from).unwrap_or(&self.prompts[from]);
+            let all = answered.len();
+            let kept = if self.random.one_in(2) { all } else { self.random.index(all + 1) };
+            prompt.extend_from_slice(&answered[..kept.min(length)]);
+        }
+        while prompt.len() < length {
+            prompt.push(token(&mut self.random));
+        }
+        self.prompts.push(prompt.clone());
+        prompt
     }
 
     /// Any request there ever was: the scheduler has to cope with ended ones, too.
@@ -176,6 +205,7 @@ impl World {
             self.scheduler.expire(now);
         }
         self.take_outputs(Cause::Expire(now))?;
+        self.answer_fetches();
         let next = self.ledger.live.values().filter_map(|entry| entry.deadline).min();
         if self.scheduler.next_deadline() != next {
             return Err(format!("the next deadline is {next:?}"));
@@ -183,9 +213,30 @@ impl World {
         Ok(())
     }
 
+    /// Lets some of the snapshots that are on their way arrive, or get lost.
+    fn answer_fetches(&mut self) {
+        let random = &mut self.random;
+        let (arrived, away): (Vec<_>, Vec<_>) =
+            self.fetches.drain(..).partition(|_| random.one_in(2));
+        self.fetches = away;
+        for snapshot in arrived {
+            if self.random.one_in(self.scenario.losses) {
+                self.backend.lose_snapshot(snapshot);
+                self.scheduler.place_snapshot(snapshot, SnapshotPlace::Lost);
+            } else {
+                let tier = self.random.pick(&[Tier::Host, Tier::Disk]);
+                self.scheduler.place_snapshot(snapshot, SnapshotPlace::Ready(tier));
+            }
+        }
+    }
+
     /// No more arrivals, faults or pauses.
     fn calm_down(&mut self) {
         self.scenario.faults = 0;
+        self.backend.refuse_one_in(0);
+        for request in self.pins.drain(..) {
+            self.scheduler.unpin(request);
+        }
         for (&request, entry) in &mut self.ledger.live {
             if std::mem::take(&mut entry.paused) {
                 self.scheduler.resume(request);
@@ -197,7 +248,11 @@ impl World {
     /// cells; a lack sets back one request, at most once for each sequence before one ends.
     fn turns_max(&self) -> usize {
         let tokens: usize = self.ledger.live.values().map(|entry| entry.tokens_max).sum();
-        (self.ledger.live.len() + 1) * (tokens + self.scenario.config.sequences_max as usize + 2)
+        let residents = self.scenario.config.prefix.residents_max as usize;
+        // A lack of cells evicts a cached prefix; a request waits for some snapshots, a turn or two.
+        let cached = 40 + 3 * residents + self.scenario.config.context_tokens as usize;
+        let each = tokens + self.scenario.config.sequences_max as usize + 2 + cached;
+        (self.ledger.live.len() + 1) * each
     }
 
     /// Plans, executes and settles one step, and checks it from all sides.
@@ -215,13 +270,27 @@ impl World {
             sabotage.spoil_plan(&mut self.plan);
         }
         self.tally.steps += 1;
+        let in_flight = self.scheduler.waiting_for_prefix();
+        self.tally.shared_in_flight += in_flight;
         let result = self.backend.execute(&self.plan, &mut self.outcome);
+        self.tally.refused_operations += self.outcome.refused.len() as u64;
+        self.tally.saves += self.outcome.saved.len() as u64;
+        let compacts = |op: &&MemoryOp| matches!(op, MemoryOp::Compact { .. });
+        self.tally.compactions += self.plan.ops.iter().filter(compacts).count() as u64;
         let all_cells = self.scenario.cells == self.scenario.config.context_tokens;
-        if result == Err(StepError::NoCells) && fails_after.is_none() && all_cells {
+        let as_reserved = all_cells && !self.backend.has_refused();
+        if result == Err(StepError::NoCells) && fails_after.is_none() && as_reserved {
             return Err("more cells were needed than reserved".to_owned());
         }
         let chunks = if result.is_ok() { self.plan.chunks.len() } else { fails_after.unwrap_or(0) };
-        rules::check_memory(&self.plan, &self.scheduler, &self.ledger, &self.backend, chunks)?;
+        rules::check_memory(
+            &self.plan,
+            &self.outcome,
+            &self.scheduler,
+            &self.ledger,
+            &self.backend,
+            chunks,
+        )?;
         match result {
             Ok(()) => self.commit(),
             Err(error) => self.fail(error),
@@ -266,23 +335,41 @@ impl World {
             return self.commit();
         }
         let before = self.lengths();
-        let participants: Vec<RequestId> =
-            self.plan.chunks.iter().filter_map(|c| self.scheduler.request_on(c.seq)).collect();
-        self.scheduler.fail(&self.plan, &error);
+        let refused: Vec<RequestId> = rules::refused_requests(&self.plan, &self.outcome)
+            .filter_map(|seq| self.scheduler.request_on(seq))
+            .collect();
+        let participants: Vec<RequestId> = self
+            .plan
+            .chunks
+            .iter()
+            .filter_map(|c| self.scheduler.request_on(c.seq))
+            .filter(|request| !refused.contains(request))
+            .collect();
+        let evictions = self.scheduler.load().prefix.evictions;
+        self.scheduler.fail(&self.plan, &self.outcome, &error);
         self.take_outputs(Cause::Fail(error.clone(), participants.clone()))?;
         let after = self.lengths();
         let gone: Vec<RequestId> =
             before.iter().filter(|b| !after.contains(b)).map(|(request, _)| *request).collect();
         let mut due = match error {
             StepError::Aborted => Vec::new(),
+            // Keeping what the one that gives way has computed may evict something as well.
+            StepError::NoCells
+                if self.scheduler.load().prefix.evictions > evictions
+                    && gone.iter().all(|request| refused.contains(request)) =>
+            {
+                Vec::new()
+            }
             StepError::NoCells => participants.iter().max().copied().into_iter().collect(),
             StepError::Fatal(_) => participants,
         };
+        let gave_way = !due.is_empty();
+        due.extend(refused);
         due.sort_unstable();
         if gone != due || after.len() + gone.len() != before.len() {
             return Err(format!("{gone:?} lost their cells instead of {due:?} after {error:?}"));
         }
-        if error == StepError::NoCells {
+        if error == StepError::NoCells && gave_way {
             let preempted = gone.iter().filter(|id| self.ledger.live.contains_key(id)).count();
             if preempted == 0 && before.len() > 1 {
                 return Err(format!("{gone:?} failed for lack of cells, but was not alone"));
@@ -309,6 +396,17 @@ impl World {
         }
         for output in &outputs {
             record(output, &mut self.history);
+            match output {
+                Output::CacheHit { tokens, tier, .. } => {
+                    self.tally.hits += 1;
+                    *match tier {
+                        Tier::Resident => &mut self.tally.resident_tokens,
+                        Tier::Host | Tier::Disk => &mut self.tally.restored_tokens,
+                    } += u64::from(*tokens);
+                }
+                Output::Fetch { snapshot } => self.fetches.push(*snapshot),
+                _ => {}
+            }
             if let Some(prompt_tokens) = self.ledger.take(output, &cause, &self.backend)? {
                 self.gate.leave(prompt_tokens, self.clock.now());
             }
@@ -322,35 +420,41 @@ impl World {
     }
 
     fn check_nothing_is_left(mut self) -> Result<Tally, String> {
-        self.step()?;
         let opens = |op: &MemoryOp| matches!(op, MemoryOp::Open { .. });
-        if self.plan.ops.iter().any(opens) || !self.plan.chunks.is_empty() {
-            return Err(format!("something is done for nobody: {:?}", self.plan));
+        for request in 0..self.ledger.count {
+            self.scheduler.unpin(RequestId(request));
         }
-        self.step()?;
-        if !self.plan.is_empty() || self.scheduler.load() != Load::default() {
-            return Err(format!("{:?} is left at the end", self.scheduler.load()));
+        // Each prefix may still be saved, evicted and moved once.
+        let turns_max = 4 * self.scenario.config.context_tokens + 10;
+        for turn in 0..=turns_max {
+            self.step()?;
+            if self.plan.ops.iter().any(opens) || !self.plan.chunks.is_empty() {
+                return Err(format!("something is done for nobody: {:?}", self.plan));
+            }
+            if self.plan.is_empty() {
+                break;
+            }
+            if turn == turns_max {
+                return Err(format!("the cache is never done with itself: {:?}", self.plan));
+            }
         }
-        if self.backend.cells_used() > 0 {
-            return Err(format!("{} cells are left at the end", self.backend.cells_used()));
+        let load = self.scheduler.load();
+        let Load { running, waiting, cells_used, prefix } = load;
+        if (running, waiting) != (0, 0) || cells_used != prefix.resident_tokens {
+            return Err(format!("{load:?} is left at the end"));
         }
+        let idle_max = self.scenario.config.prefix.idle_tokens_max;
+        if prefix.idle_tokens != prefix.resident_tokens || prefix.idle_tokens > idle_max {
+            return Err(format!("{prefix:?} is left at the end of at most {idle_max}"));
+        }
+        let cells = self.backend.cells_used();
+        if cells != cells_used as usize && !self.backend.has_refused() {
+            return Err(format!("{cells} cells are left at the end instead of {cells_used}"));
+        }
+        self.tally.evictions = prefix.evictions;
         self.tally.ends = self.ledger.ends;
         self.tally.history = self.history.finish();
         Ok(self.tally)
-    }
-}
-
-impl AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.schedules += other.schedules;
-        self.steps += other.steps;
-        self.requests += other.requests;
-        self.refused += other.refused;
-        self.chunked_prefills += other.chunked_prefills;
-        self.preemptions += other.preemptions;
-        self.failed_steps += other.failed_steps;
-        self.ends += other.ends;
-        self.history ^= other.history;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use indwell_kernel::{AdmissionLimits, SchedulerConfig, SchedulerOptions, config::in_range};
 
+use super::prefix_cache::{PrefixCacheConfig, PrefixCacheOptions};
 use super::{NamedOptions, OptionValue, read};
 use crate::shared::RequestLimits;
 use crate::{Error, Result};
@@ -20,10 +21,11 @@ pub(crate) struct EngineOptions {
     pub(crate) gpu_layers: Option<i64>,
     pub(crate) flash_attention: Option<bool>,
     pub(crate) stream_capacity: Option<i64>,
+    pub(crate) prefix_cache: PrefixCacheOptions,
 }
 
 /// An engine's options, checked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EngineConfig {
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) admission: AdmissionLimits,
@@ -31,6 +33,7 @@ pub(crate) struct EngineConfig {
     pub(crate) threads: u32,
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) flash_attention: Option<bool>,
+    pub(crate) prefix_cache: PrefixCacheConfig,
 }
 
 /// `max_tokens` when neither the engine nor the request says anything.
@@ -51,12 +54,20 @@ impl NamedOptions for EngineOptions {
         "gpu_layers",
         "flash_attention",
         "stream_capacity",
+        "prefix_cache_tokens",
+        "host_cache_bytes",
+        "disk_cache_dir",
+        "disk_cache_bytes",
     ];
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
         let field = match name {
             "flash_attention" => {
                 self.flash_attention = Some(read::flag(name, value)?);
+                return Ok(());
+            }
+            "disk_cache_dir" => {
+                self.prefix_cache.disk_dir = Some(read::text(name, value)?.into());
                 return Ok(());
             }
             "context_tokens" => &mut self.context_tokens,
@@ -69,6 +80,9 @@ impl NamedOptions for EngineOptions {
             "default_max_tokens" => &mut self.default_max_tokens,
             "gpu_layers" => &mut self.gpu_layers,
             "stream_capacity" => &mut self.stream_capacity,
+            "prefix_cache_tokens" => &mut self.prefix_cache.tokens,
+            "host_cache_bytes" => &mut self.prefix_cache.host_bytes,
+            "disk_cache_bytes" => &mut self.prefix_cache.disk_bytes,
             _ => return Err(super::unknown(name, &value, Self::NAMES)),
         };
         *field = Some(read::whole(name, value)?);
@@ -111,6 +125,7 @@ impl EngineOptions {
             threads: in_range("threads", self.threads, threads_default(), 512)?,
             gpu_layers: self.gpu_layers.map(gpu_layers).transpose()?,
             flash_attention: self.flash_attention,
+            prefix_cache: self.prefix_cache.validate(scheduler.context_tokens)?,
         })
     }
 }

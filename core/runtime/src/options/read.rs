@@ -32,6 +32,13 @@ pub(super) fn flag(name: &str, value: OptionValue) -> Result<bool> {
     }
 }
 
+pub(super) fn text(name: &str, value: OptionValue) -> Result<String> {
+    match value {
+        OptionValue::Text(text) => Ok(text),
+        other => Err(wrong_type(name, &other, "text")),
+    }
+}
+
 pub(super) fn texts(name: &str, value: OptionValue) -> Result<Vec<String>> {
     match value {
         OptionValue::Text(text) => Ok(vec![text]),

@@ -5,12 +5,14 @@ use std::time::Duration;
 use indwell_kernel::{SamplingOptions, SamplingParams};
 
 use super::{NamedOptions, OptionValue, read};
-use crate::{Error, Result};
+use crate::{CacheMode, Error, Result};
 
 /// Stop strings of one request at most.
 pub(crate) const STOPS_MAX: usize = 64;
 /// Bytes of one stop string at most.
 pub(crate) const STOP_BYTES_MAX: usize = 1024;
+/// Bytes of a cache salt at most.
+pub(crate) const SALT_BYTES_MAX: usize = 1024;
 
 /// A request's options as the caller states them; `None` takes the default.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,8 @@ pub(crate) struct RequestOptions {
     pub(crate) timeout_ms: Option<f64>,
     pub(crate) logprobs: Option<bool>,
     pub(crate) parse_special: Option<bool>,
+    pub(crate) cache: Option<CacheMode>,
+    pub(crate) cache_salt: Option<String>,
 }
 
 /// A request's options, checked.
@@ -32,6 +36,8 @@ pub(crate) struct RequestConfig {
     pub(crate) timeout: Option<Duration>,
     pub(crate) logprobs: bool,
     pub(crate) parse_special: bool,
+    pub(crate) cache: CacheMode,
+    pub(crate) cache_salt: Option<String>,
 }
 
 impl NamedOptions for RequestOptions {
@@ -46,6 +52,8 @@ impl NamedOptions for RequestOptions {
         "timeout_ms",
         "logprobs",
         "parse_special",
+        "cache",
+        "cache_salt",
     ];
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
@@ -60,6 +68,8 @@ impl NamedOptions for RequestOptions {
             "timeout_ms" => self.timeout_ms = Some(read::number(name, value)?),
             "logprobs" => self.logprobs = Some(read::flag(name, value)?),
             "parse_special" => self.parse_special = Some(read::flag(name, value)?),
+            "cache" => self.cache = Some(read::text(name, value)?.parse()?),
+            "cache_salt" => self.cache_salt = Some(read::text(name, value)?),
             _ => return Err(super::unknown(name, &value, Self::NAMES)),
         }
         Ok(())
@@ -83,6 +93,8 @@ impl RequestOptions {
             stop: stop(self.stop)?,
             logprobs: self.logprobs.unwrap_or(false),
             parse_special: self.parse_special.unwrap_or(false),
+            cache: self.cache.unwrap_or(CacheMode::Use),
+            cache_salt: self.cache_salt.map(cache_salt).transpose()?,
         })
     }
 }
@@ -100,7 +112,7 @@ fn max_tokens(given: Option<i64>, default: u32) -> Result<u32> {
     }
 }
 
-fn timeout(ms: f64) -> Result<Duration> {
+pub(super) fn timeout(ms: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(ms / 1000.0).ok().filter(|timeout| !timeout.is_zero()).ok_or_else(
         || {
             Error::invalid(
@@ -111,6 +123,19 @@ fn timeout(ms: f64) -> Result<Duration> {
             )
         },
     )
+}
+
+/// A salt is never empty, so that none is the salt of requests without one.
+pub(super) fn cache_salt(salt: String) -> Result<String> {
+    if (1..=SALT_BYTES_MAX).contains(&salt.len()) {
+        return Ok(salt);
+    }
+    Err(Error::invalid(
+        "cache_salt",
+        OptionValue::from(salt).shown(),
+        format!("text of 1 to {SALT_BYTES_MAX} bytes"),
+        "give each tenant a text of its own, or leave it out to share with all others",
+    ))
 }
 
 fn stop(stop: Vec<String>) -> Result<Vec<String>> {
@@ -159,6 +184,10 @@ mod tests {
             ("stop", OptionValue::from(vec!["a", ""])),
             ("stop", OptionValue::from(many)),
             ("stop", OptionValue::from("x".repeat(1025))),
+            ("cache", OptionValue::from("always")),
+            ("cache", OptionValue::from("")),
+            ("cache_salt", OptionValue::from("")),
+            ("cache_salt", OptionValue::from("é".repeat(513))),
         ] {
             let error = validate(name, value.clone()).expect_err(&value.shown());
             assert_eq!(error.details().field.as_deref(), Some(name));
@@ -172,5 +201,16 @@ mod tests {
         assert_eq!(config.max_tokens, 77);
         assert!(config.sampling.is_greedy());
         assert_eq!(config.timeout, None);
+        assert_eq!((config.cache, config.cache_salt), (CacheMode::Use, None));
+    }
+
+    #[test]
+    fn a_salt_is_taken_as_it_is_with_any_mode() {
+        let mut options = RequestOptions::default();
+        options.set("cache", "bypass".into()).expect("a mode");
+        options.set("cache_salt", " tenant 1 ".into()).expect("a salt");
+        let config = options.validate(77, 5).expect("both");
+        assert_eq!(config.cache, CacheMode::Bypass);
+        assert_eq!(config.cache_salt.as_deref(), Some(" tenant 1 "));
     }
 }

@@ -4,6 +4,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, ErrorKind as JinjaKind, context};
 
+use super::ChatEnd;
 use super::shield::ShieldedMessage;
 use crate::{Error, ErrorKind, Result};
 
@@ -40,14 +41,14 @@ impl ChatTemplate {
         Ok(Self { environment, bos, eos })
     }
 
-    /// The prompt's text for `messages`, up to where the assistant's answer begins.
+    /// The prompt's text for `messages`, up to `end`.
     ///
     /// # Errors
     /// `invalid_request` when the template refuses the messages, or fails on them.
-    pub(super) fn render(&self, messages: &[ShieldedMessage<'_>]) -> Result<String> {
+    pub(super) fn render(&self, messages: &[ShieldedMessage<'_>], end: ChatEnd) -> Result<String> {
         let values = context! {
             messages => Value::from(Serde(messages)),
-            add_generation_prompt => true,
+            add_generation_prompt => end == ChatEnd::AnswerBegins,
             bos_token => self.bos.as_str(),
             eos_token => self.eos.as_str(),
         };

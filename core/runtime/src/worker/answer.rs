@@ -1,6 +1,6 @@
 //! One request's answer as it grows: tokens to text, text to events, and the times of it.
 
-use indwell_kernel::{FinishReason, Request, Timestamp, Token};
+use indwell_kernel::{FinishReason, Request, Tier, Timestamp, Token};
 
 use super::Job;
 use crate::mailbox::{Delivery, Sender};
@@ -14,6 +14,7 @@ pub(super) struct Answer {
     events: Sender,
     text: TextAssembler,
     usage: Usage,
+    uses_cache: bool,
     logprobs: bool,
     submitted: Timestamp,
     admitted: Option<Timestamp>,
@@ -40,7 +41,8 @@ impl Answer {
         let answer = Self {
             events: job.events,
             text: job.text,
-            usage: Usage { prompt_tokens: job.prompt_tokens, completion_tokens: 0 },
+            usage: Usage { prompt_tokens: job.prompt_tokens, ..Usage::default() },
+            uses_cache: job.request.cache.namespace().is_some(),
             logprobs: job.request.logprobs,
             submitted: job.submitted,
             admitted: None,
@@ -53,6 +55,17 @@ impl Answer {
 
     pub(super) fn prompt_tokens(&self) -> u32 {
         self.usage.prompt_tokens
+    }
+
+    /// Whether it takes part in the prefix cache.
+    pub(super) fn uses_cache(&self) -> bool {
+        self.uses_cache
+    }
+
+    /// `tokens` of the prompt were cached, the slowest of them in `tier`.
+    pub(super) fn cache_hit(&mut self, tokens: u32, tier: Tier) {
+        self.usage.cached_tokens = tokens;
+        self.usage.cache = Some(tier.into());
     }
 
     pub(super) fn is_admitted(&self) -> bool {

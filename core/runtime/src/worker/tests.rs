@@ -81,8 +81,7 @@ fn config() -> SchedulerConfig {
 
 fn scripted(faults: Vec<Option<StepFault>>) -> ScriptedBackend {
     let config = config();
-    let mut backend =
-        ScriptedBackend::new(config.context_tokens, config.sequences_max, config.batch_tokens);
+    let mut backend = ScriptedBackend::new(&config, config.context_tokens);
     for fault in faults {
         backend.script(fault);
     }

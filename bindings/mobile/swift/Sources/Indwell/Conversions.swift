@@ -27,7 +27,11 @@ extension EngineOptions {
             defaultMaxTokens: defaultMaxTokens.map(Int64.init),
             gpuLayers: gpuLayers.map(Int64.init),
             flashAttention: flashAttention,
-            streamCapacity: streamCapacity.map(Int64.init)
+            streamCapacity: streamCapacity.map(Int64.init),
+            prefixCacheTokens: prefixCacheTokens.map(Int64.init),
+            hostCacheBytes: hostCacheBytes.map(Int64.init),
+            diskCacheDir: diskCacheDir,
+            diskCacheBytes: diskCacheBytes.map(Int64.init)
         )
     }
 }
@@ -43,13 +47,24 @@ extension RequestOptions {
             seed: seed.map(Int64.init),
             stop: stop,
             timeoutMs: timeout.map(\.milliseconds),
-            logprobs: logprobs
+            logprobs: logprobs,
+            cache: cache.map(\.native),
+            cacheSalt: cacheSalt
         )
     }
 }
 
+extension CacheMode {
+    fileprivate var native: NativeCacheMode {
+        switch self {
+        case .use: .use
+        case .bypass: .bypass
+        }
+    }
+}
+
 extension Duration {
-    fileprivate var milliseconds: Double {
+    var milliseconds: Double {
         Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
     }
 }
@@ -71,7 +86,47 @@ extension TokenLogprob {
 
 extension Usage {
     init(_ usage: NativeUsage) {
-        self.init(promptTokens: Int(usage.promptTokens), completionTokens: Int(usage.completionTokens))
+        self.init(
+            promptTokens: Int(usage.promptTokens),
+            completionTokens: Int(usage.completionTokens),
+            cachedTokens: Int(usage.cachedTokens),
+            cache: usage.cache.map(CacheTier.init)
+        )
+    }
+}
+
+extension CacheTier {
+    init(_ tier: NativeCacheTier) {
+        switch tier {
+        case .resident: self = .resident
+        case .host: self = .host
+        case .disk: self = .disk
+        }
+    }
+}
+
+extension CacheStats {
+    init(_ stats: NativeCacheStats) {
+        self.init(
+            resident: CacheTierStats(stats.resident),
+            host: CacheTierStats(stats.host),
+            disk: CacheTierStats(stats.disk),
+            pinnedTokens: Int(clamping: stats.pinnedTokens)
+        )
+    }
+}
+
+extension CacheTierStats {
+    init(_ stats: NativeCacheTierStats) {
+        self.init(
+            entries: Int(clamping: stats.entries),
+            tokens: Int(clamping: stats.tokens),
+            bytes: Int(clamping: stats.bytes),
+            capacityBytes: Int(clamping: stats.capacityBytes),
+            hits: Int(clamping: stats.hits),
+            hitTokens: Int(clamping: stats.hitTokens),
+            evictions: Int(clamping: stats.evictions)
+        )
     }
 }
 
@@ -115,7 +170,10 @@ extension EngineStats {
             requestsCancelled: Int(clamping: stats.requestsCancelled),
             requestsFailed: Int(clamping: stats.requestsFailed),
             cellsUsed: Int(stats.cellsUsed),
-            cellsTotal: Int(stats.cellsTotal)
+            cellsTotal: Int(stats.cellsTotal),
+            prefixCacheQueries: Int(clamping: stats.prefixCacheQueries),
+            prefixCacheHits: Int(clamping: stats.prefixCacheHits),
+            prefixCacheHitRate: stats.prefixCacheHitRate
         )
     }
 }

@@ -1,4 +1,4 @@
-// The engine: load, submit, stats, close. Owns the native engine; knows nothing of how an answer is read.
+// The engine: load, submit, keep, stats, close. Owns the native engine; knows nothing of how an answer is read.
 
 import Foundation
 internal import IndwellNative
@@ -74,6 +74,61 @@ public final class Engine: Sendable {
         TokenStream { [native] in
             try native.complete(prompt: prompt, parseSpecial: parseSpecial, options: options.native)
         }
+    }
+
+    /// Computes the beginning of chats that is one message of a user, and keeps it. As
+    /// ``cachePrefix(_:cacheSalt:timeout:)-([Message],_,_)``.
+    public func cachePrefix(
+        _ message: String,
+        cacheSalt: String? = nil,
+        timeout: Duration? = nil
+    ) async throws -> CachedPrefix {
+        try await cachePrefix([.user(message)], cacheSalt: cacheSalt, timeout: timeout)
+    }
+
+    /// Computes the beginning of chats, and keeps it at hand until the handle is unpinned: for instructions that many
+    /// chats begin with. A task that is cancelled meanwhile gives it up at once, and gets a `CancellationError`.
+    ///
+    /// ```swift
+    /// let instructions = Message.system("You answer in one sentence.")
+    /// let prefix = try await engine.cachePrefix([instructions])
+    /// let reply = try await engine.chat([instructions, .user("What is a llama?")]).reply()
+    /// print("\(reply.usage.cachedTokens) of \(reply.usage.promptTokens) tokens were cached")
+    /// prefix.unpin()
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - cacheSalt: keeps it for requests with the same ``RequestOptions/cacheSalt`` alone.
+    ///   - timeout: how long it may take, waiting included.
+    /// - Throws: ``IndwellError``: `unsupported` where there is no prefix cache or no chat template, and otherwise as a
+    ///   request does.
+    public func cachePrefix(
+        _ messages: [Message],
+        cacheSalt: String? = nil,
+        timeout: Duration? = nil
+    ) async throws -> CachedPrefix {
+        try await CachedPrefix.submitted { [native] in
+            try native.cachePrefix(
+                messages: messages.map(\.native),
+                cacheSalt: cacheSalt,
+                timeoutMs: timeout.map(\.milliseconds)
+            )
+        }
+    }
+
+    /// What the prefix cache holds and has done, at this moment; after ``close()``, at its end.
+    public func caches() throws -> CacheStats {
+        CacheStats(try callNative { try native.caches() })
+    }
+
+    /// Gives back at least `bytes` of the memory that cached prefixes take, coldest first, if there are as many. For an
+    /// application that is told to use less memory.
+    ///
+    /// - Returns: the bytes that it gave back.
+    /// - Throws: ``IndwellError``: `invalidRequest` for fewer than 0 bytes, `engineClosed`.
+    @discardableResult
+    public func trim(_ bytes: Int) async throws -> Int {
+        Int(clamping: try await awaitNative { try await native.trim(bytes: Int64(bytes)) })
     }
 
     /// The engine's counters, at this moment; after ``close()``, its last ones.

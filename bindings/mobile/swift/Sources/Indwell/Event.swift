@@ -58,7 +58,11 @@ public struct Usage: Sendable, Hashable {
     public let promptTokens: Int
     /// Of the answer, without the one that ended it.
     public let completionTokens: Int
-    /// Both together.
+    /// Of the prompt, those that were cached and not computed anew.
+    public let cachedTokens: Int
+    /// Where they came from, the slowest tier that took part; nil if there are none.
+    public let cache: CacheTier?
+    /// Of prompt and answer together.
     public var totalTokens: Int { promptTokens + completionTokens }
 }
 

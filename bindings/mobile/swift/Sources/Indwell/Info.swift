@@ -28,7 +28,7 @@ public struct ModelInfo: Sendable, Hashable {
 public struct EngineStats: Sendable, Hashable {
     /// Batches computed.
     public let steps: Int
-    /// Tokens of prompts read.
+    /// Tokens of prompts computed; those that were cached are not among them.
     public let promptTokens: Int
     /// Tokens of answers made.
     public let completionTokens: Int
@@ -42,10 +42,16 @@ public struct EngineStats: Sendable, Hashable {
     public let requestsCancelled: Int
     /// Requests that failed, deadlines included.
     public let requestsFailed: Int
-    /// Tokens of context in use now.
+    /// Tokens of context in use now, cached prefixes included.
     public let cellsUsed: Int
     /// Tokens of context there are.
     public let cellsTotal: Int
+    /// Tokens of prompts that were looked for in the prefix cache.
+    public let prefixCacheQueries: Int
+    /// Those of them that were cached, and not computed anew.
+    public let prefixCacheHits: Int
+    /// The share that was found, 0 to 1; 0 as long as none were looked for.
+    public let prefixCacheHitRate: Double
 }
 
 /// How far a load is.

@@ -58,6 +58,16 @@ public struct EngineOptions: Sendable, Hashable {
     public var flashAttention: Bool?
     /// Events that a stream's reader may be behind before its request pauses; 256.
     public var streamCapacity: Int?
+    /// Tokens of cached prefixes that no request is using, at most, up to ``contextTokens``; 4096, or half of the
+    /// context where that is less. 0 for no prefix cache.
+    public var prefixCacheTokens: Int?
+    /// Bytes of cached prefixes in the host's memory, at most; 1 GiB, or an eighth of the memory where that is less.
+    /// 0 for none.
+    public var hostCacheBytes: Int?
+    /// The folder of cached prefixes on disk, which is made if it is not there; none.
+    public var diskCacheDir: String?
+    /// Bytes of files in ``diskCacheDir``, at most; 10 GiB.
+    public var diskCacheBytes: Int?
 
     public init(
         contextTokens: Int? = nil,
@@ -70,7 +80,11 @@ public struct EngineOptions: Sendable, Hashable {
         defaultMaxTokens: Int? = nil,
         gpuLayers: Int? = nil,
         flashAttention: Bool? = nil,
-        streamCapacity: Int? = nil
+        streamCapacity: Int? = nil,
+        prefixCacheTokens: Int? = nil,
+        hostCacheBytes: Int? = nil,
+        diskCacheDir: String? = nil,
+        diskCacheBytes: Int? = nil
     ) {
         self.contextTokens = contextTokens
         self.sequencesMax = sequencesMax
@@ -83,6 +97,10 @@ public struct EngineOptions: Sendable, Hashable {
         self.gpuLayers = gpuLayers
         self.flashAttention = flashAttention
         self.streamCapacity = streamCapacity
+        self.prefixCacheTokens = prefixCacheTokens
+        self.hostCacheBytes = hostCacheBytes
+        self.diskCacheDir = diskCacheDir
+        self.diskCacheBytes = diskCacheBytes
     }
 }
 
@@ -107,6 +125,11 @@ public struct RequestOptions: Sendable, Hashable {
     public var timeout: Duration?
     /// Whether log-probabilities are wanted.
     public var logprobs: Bool?
+    /// Whether the request takes part in the prefix cache; ``CacheMode/use``.
+    public var cache: CacheMode?
+    /// Shares cached prefixes only with requests that have the same salt, 1 to 1024 bytes: for tenants that must not
+    /// learn of each other's prompts; none.
+    public var cacheSalt: String?
 
     public init(
         maxTokens: Int? = nil,
@@ -117,7 +140,9 @@ public struct RequestOptions: Sendable, Hashable {
         seed: Int? = nil,
         stop: [String]? = nil,
         timeout: Duration? = nil,
-        logprobs: Bool? = nil
+        logprobs: Bool? = nil,
+        cache: CacheMode? = nil,
+        cacheSalt: String? = nil
     ) {
         self.maxTokens = maxTokens
         self.temperature = temperature
@@ -128,5 +153,7 @@ public struct RequestOptions: Sendable, Hashable {
         self.stop = stop
         self.timeout = timeout
         self.logprobs = logprobs
+        self.cache = cache
+        self.cacheSalt = cacheSalt
     }
 }

@@ -28,6 +28,22 @@ import Testing
         try engine.close()
     }
 
+    @Test func aPrefixIsKeptUntilItIsUnpinned() async throws {
+        let engine = try await Engine.load(model)
+        let instructions = Message.system(String(repeating: "Answer in one short sentence. ", count: 40))
+        let prefix = try await engine.cachePrefix([instructions])
+        let reply = try await engine.chat(
+            [instructions, .user("What is a llama?")],
+            options: RequestOptions(maxTokens: 4)
+        ).reply()
+        #expect(reply.usage.cachedTokens >= prefix.tokens)
+        #expect(reply.usage.cache == .resident)
+        prefix.unpin()
+        while try engine.caches().pinnedTokens > 0 { await Task.yield() }
+        #expect(try await engine.trim(0) == 0)
+        try engine.close()
+    }
+
     @Test func aCancelledTaskFreesItsSequence() async throws {
         let engine = try await Engine.load(model)
         let task = Task {

@@ -3,6 +3,10 @@
 
 package ai.indwell
 
+import ai.indwell.ffi.NativeCacheMode
+import ai.indwell.ffi.NativeCacheStats
+import ai.indwell.ffi.NativeCacheTier
+import ai.indwell.ffi.NativeCacheTierStats
 import ai.indwell.ffi.NativeDevice
 import ai.indwell.ffi.NativeEngineOptions
 import ai.indwell.ffi.NativeEngineStats
@@ -19,6 +23,7 @@ import ai.indwell.ffi.NativeRole
 import ai.indwell.ffi.NativeStage
 import ai.indwell.ffi.NativeTimings
 import ai.indwell.ffi.NativeTokenLogprob
+import ai.indwell.ffi.NativeUsage
 import kotlin.time.Duration
 import kotlin.time.DurationUnit
 
@@ -65,6 +70,10 @@ internal fun EngineOptions.toNative(): NativeEngineOptions =
         gpuLayers = gpuLayers?.toLong(),
         flashAttention = flashAttention,
         streamCapacity = streamCapacity?.toLong(),
+        prefixCacheTokens = prefixCacheTokens?.toLong(),
+        hostCacheBytes = hostCacheBytes,
+        diskCacheDir = diskCacheDir?.let { requireUnicode("diskCacheDir", it) },
+        diskCacheBytes = diskCacheBytes,
     )
 
 internal fun RequestOptions.toNative(): NativeRequestOptions =
@@ -76,9 +85,19 @@ internal fun RequestOptions.toNative(): NativeRequestOptions =
         minP = minP,
         seed = seed,
         stop = stop?.mapIndexed { index, text -> requireUnicode("stop[$index]", text) },
-        timeoutMs = timeout?.takeIf { it != Duration.INFINITE }?.toDouble(DurationUnit.MILLISECONDS),
+        timeoutMs = timeout?.toNativeMilliseconds(),
         logprobs = logprobs,
+        cache = when (cache) {
+            CacheMode.USE -> NativeCacheMode.USE
+            CacheMode.BYPASS -> NativeCacheMode.BYPASS
+            null -> null
+        },
+        cacheSalt = cacheSalt?.let { requireUnicode("cacheSalt", it) },
     )
+
+/** Milliseconds, or null for no deadline. */
+internal fun Duration.toNativeMilliseconds(): Double? =
+    takeIf { it != Duration.INFINITE }?.toDouble(DurationUnit.MILLISECONDS)
 
 internal fun NativeEvent.Text.toTextDelta(): TextDelta = TextDelta(text, logprobs.map { it.toTokenLogprob() })
 
@@ -88,10 +107,20 @@ internal fun NativeEvent.Finished.toFinished(): Finished =
             NativeFinishReason.STOP -> FinishReason.STOP
             NativeFinishReason.LENGTH -> FinishReason.LENGTH
         },
-        usage = Usage(usage.promptTokens.toInt(), usage.completionTokens.toInt()),
+        usage = usage.toUsage(),
         timings = timings.toTimings(),
         decodeTokensPerSecond = decodeTokensPerSecond,
     )
+
+private fun NativeUsage.toUsage(): Usage =
+    Usage(promptTokens.toInt(), completionTokens.toInt(), cachedTokens.toInt(), cache?.toCacheTier())
+
+private fun NativeCacheTier.toCacheTier(): CacheTier =
+    when (this) {
+        NativeCacheTier.RESIDENT -> CacheTier.RESIDENT
+        NativeCacheTier.HOST -> CacheTier.HOST
+        NativeCacheTier.DISK -> CacheTier.DISK
+    }
 
 private fun NativeTokenLogprob.toTokenLogprob(): TokenLogprob = TokenLogprob(token, logprob)
 
@@ -122,6 +151,28 @@ internal fun NativeEngineStats.toEngineStats(): EngineStats =
         requestsFailed = requestsFailed.toLong(),
         cellsUsed = cellsUsed.toInt(),
         cellsTotal = cellsTotal.toInt(),
+        prefixCacheQueries = prefixCacheQueries.toLong(),
+        prefixCacheHits = prefixCacheHits.toLong(),
+        prefixCacheHitRate = prefixCacheHitRate,
+    )
+
+internal fun NativeCacheStats.toCacheStats(): CacheStats =
+    CacheStats(
+        resident = resident.toCacheTierStats(),
+        host = host.toCacheTierStats(),
+        disk = disk.toCacheTierStats(),
+        pinnedTokens = pinnedTokens.toLong(),
+    )
+
+private fun NativeCacheTierStats.toCacheTierStats(): CacheTierStats =
+    CacheTierStats(
+        entries = entries.toLong(),
+        tokens = tokens.toLong(),
+        bytes = bytes.toLong(),
+        capacityBytes = capacityBytes.toLong(),
+        hits = hits.toLong(),
+        hitTokens = hitTokens.toLong(),
+        evictions = evictions.toLong(),
     )
 
 internal fun NativeDevice.toDevice(): Device =

@@ -1,10 +1,11 @@
-// The engine: load, submit, stats, close. Owns the native engine; knows nothing of how an answer is read.
+// The engine: load, submit, keep, stats, close. Owns the native engine; knows nothing of how an answer is read.
 
 package ai.indwell
 
 import ai.indwell.ffi.NativeEngine
 import ai.indwell.ffi.NativeProgress
 import ai.indwell.ffi.NativeProgressListener
+import kotlin.time.Duration
 
 /**
  * A model, loaded and ready to answer. Any number of coroutines and threads call one engine; it batches them.
@@ -63,6 +64,57 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
     ): TokenStream = TokenStream {
         native.complete(requireUnicode("prompt", prompt), parseSpecial, options.toNative())
     }
+
+    /**
+     * Computes the beginning of chats that is one message of a user, and keeps it. As [cachePrefix] with a list of
+     * messages.
+     */
+    public suspend fun cachePrefix(message: String, cacheSalt: String? = null, timeout: Duration? = null): CachedPrefix =
+        cachePrefix(listOf(user(message)), cacheSalt, timeout)
+
+    /**
+     * Computes the beginning of chats, and keeps it at hand until the handle is closed: for instructions that many chats
+     * begin with. Suspends until it is computed; a coroutine that is cancelled meanwhile gives it up at once.
+     *
+     * ```kotlin
+     * val instructions = system("You answer in one sentence.")
+     * engine.cachePrefix(listOf(instructions)).use {
+     *     val reply = engine.chat(listOf(instructions, user("What is a llama?"))).reply()
+     *     println("${reply.usage.cachedTokens} of ${reply.usage.promptTokens} tokens were cached")
+     * }
+     * ```
+     *
+     * @param cacheSalt keeps it for requests with the same [RequestOptions.cacheSalt] alone
+     * @param timeout how long it may take, waiting included
+     * @throws IndwellException.Unsupported where there is no prefix cache, or no chat template
+     * @throws IndwellException as a request does, for what is not accepted or does not come to its end
+     */
+    public suspend fun cachePrefix(
+        messages: List<Message>,
+        cacheSalt: String? = null,
+        timeout: Duration? = null,
+    ): CachedPrefix = awaitPrefix {
+        native.cachePrefix(
+            messages.mapIndexed { index, message -> message.toNative(index) },
+            cacheSalt?.let { requireUnicode("cacheSalt", it) },
+            timeout?.toNativeMilliseconds(),
+        )
+    }
+
+    /**
+     * What the prefix cache holds and has done, at this moment; after [close], at its end.
+     */
+    public fun caches(): CacheStats = callNative { native.caches() }.toCacheStats()
+
+    /**
+     * Gives back at least [bytes] of the memory that cached prefixes take, coldest first, if there are as many. For an
+     * application that is told to use less memory. Suspends for about a step.
+     *
+     * @return the bytes that it gave back
+     * @throws IndwellException.InvalidRequest for fewer than 0 bytes
+     * @throws IndwellException.EngineClosed
+     */
+    public suspend fun trim(bytes: Long): Long = awaitNative { native.trim(bytes) }.toLong()
 
     /**
      * The engine's counters, at this moment; after [close], its last ones.

@@ -55,9 +55,16 @@ public data class TokenLogprob(val token: Int, val logprob: Float)
  *
  * @property promptTokens of the prompt, with those of the chat template
  * @property completionTokens of the answer, without the one that ended it
+ * @property cachedTokens of the prompt, those that were cached and not computed anew
+ * @property cache where they came from, the slowest tier that took part; null if there are none
  */
-public data class Usage(val promptTokens: Int, val completionTokens: Int) {
-    /** Both together. */
+public data class Usage(
+    val promptTokens: Int,
+    val completionTokens: Int,
+    val cachedTokens: Int = 0,
+    val cache: CacheTier? = null,
+) {
+    /** Of prompt and answer together. */
     val totalTokens: Int get() = promptTokens + completionTokens
 }
 

@@ -36,15 +36,18 @@ public data class ModelInfo(
  * An engine's counters, since it was loaded, and what it is doing now.
  *
  * @property steps batches computed
- * @property promptTokens tokens of prompts read
+ * @property promptTokens tokens of prompts computed; those that were cached are not among them
  * @property completionTokens tokens of answers made
  * @property requestsRunning requests with a place in the batch now
  * @property requestsWaiting requests that wait for one now
  * @property requestsFinished requests that came to their end
  * @property requestsCancelled requests that their callers cancelled
  * @property requestsFailed requests that failed after they had been accepted
- * @property cellsUsed tokens of context in use now
+ * @property cellsUsed tokens of context in use now, cached prefixes included
  * @property cellsTotal tokens of context there are
+ * @property prefixCacheQueries tokens of prompts that were looked for in the prefix cache
+ * @property prefixCacheHits those of them that were cached, and not computed anew
+ * @property prefixCacheHitRate the share that was found, 0 to 1; 0 as long as none were looked for
  */
 public data class EngineStats(
     val steps: Long,
@@ -57,6 +60,9 @@ public data class EngineStats(
     val requestsFailed: Long,
     val cellsUsed: Int,
     val cellsTotal: Int,
+    val prefixCacheQueries: Long,
+    val prefixCacheHits: Long,
+    val prefixCacheHitRate: Double,
 )
 
 /**

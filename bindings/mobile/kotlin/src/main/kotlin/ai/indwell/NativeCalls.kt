@@ -9,9 +9,13 @@ import ai.indwell.ffi.uniffiRustFutureContinuationCallbackImpl
 import com.sun.jna.CallbackThreadInitializer
 import com.sun.jna.Native
 import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlin.coroutines.ContinuationInterceptor
 
@@ -39,6 +43,19 @@ internal suspend fun <T> awaitNative(call: suspend () -> T): T {
     val leavesTheEngine = dispatcher != null && dispatcher.isDispatchNeeded(context)
     return callNative { if (leavesTheEngine) call() else withContext(Dispatchers.Default) { call() } }
 }
+
+/**
+ * Calls [cancel] the moment that this scope is cancelled, whatever its coroutine is doing, and when it ends otherwise,
+ * or the job that this returns is cancelled.
+ */
+internal fun CoroutineScope.whenThisScopeEnds(cancel: () -> Unit): Job =
+    launch(Dispatchers.Unconfined, CoroutineStart.UNDISPATCHED) {
+        try {
+            awaitCancellation()
+        } finally {
+            cancel()
+        }
+    }
 
 /** What is set up once, before the first call. */
 internal object NativeLibrary {

@@ -21,6 +21,12 @@ import kotlin.time.Duration
  * @property gpuLayers layers of the model on the GPU; all of them where there is one
  * @property flashAttention whether to use flash attention; llama.cpp decides
  * @property streamCapacity events that a stream's reader may be behind before its request pauses; 256
+ * @property prefixCacheTokens tokens of cached prefixes that no request is using, at most, up to [contextTokens]; 4096,
+ * or half of the context where that is less. 0 for no prefix cache
+ * @property hostCacheBytes bytes of cached prefixes in the host's memory, at most; 1 GiB, or an eighth of the memory
+ * where that is less. 0 for none
+ * @property diskCacheDir the folder of cached prefixes on disk, which is made if it is not there; none
+ * @property diskCacheBytes bytes of files in [diskCacheDir], at most; 10 GiB
  */
 public data class EngineOptions(
     val contextTokens: Int? = null,
@@ -34,6 +40,10 @@ public data class EngineOptions(
     val gpuLayers: Int? = null,
     val flashAttention: Boolean? = null,
     val streamCapacity: Int? = null,
+    val prefixCacheTokens: Int? = null,
+    val hostCacheBytes: Long? = null,
+    val diskCacheDir: String? = null,
+    val diskCacheBytes: Long? = null,
 )
 
 /**
@@ -50,6 +60,9 @@ public data class EngineOptions(
  * @property timeout the request fails with [IndwellException.DeadlineExceeded] after this time, waiting included;
  * more than zero
  * @property logprobs whether [TextDelta.logprobs] and [Reply.logprobs] are wanted
+ * @property cache whether the request takes part in the prefix cache; [CacheMode.USE]
+ * @property cacheSalt shares cached prefixes only with requests that have the same salt, 1 to 1024 bytes: for tenants
+ * that must not learn of each other's prompts; none
  */
 public data class RequestOptions(
     val maxTokens: Int? = null,
@@ -61,4 +74,6 @@ public data class RequestOptions(
     val stop: List<String>? = null,
     val timeout: Duration? = null,
     val logprobs: Boolean? = null,
+    val cache: CacheMode? = null,
+    val cacheSalt: String? = null,
 )

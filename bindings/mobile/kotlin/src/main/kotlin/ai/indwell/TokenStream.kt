@@ -5,16 +5,10 @@ package ai.indwell
 import ai.indwell.ffi.NativeEvent
 import ai.indwell.ffi.NativeStream
 import ai.indwell.ffi.use
-import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.CoroutineStart
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.Job
-import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.flow
-import kotlinx.coroutines.launch
 
 /**
  * The answer to one request: any number of [TextDelta], then one [Finished].
@@ -62,22 +56,12 @@ public class TokenStream internal constructor(submit: () -> NativeStream) : Flow
 private suspend fun FlowCollector<Event>.emitAnswer(submit: () -> NativeStream) {
     callNative(submit).use { stream ->
         coroutineScope {
-            val watch = cancelWithThisScope(stream)
+            val watch = whenThisScopeEnds { stream.cancel() }
             emitBatches(stream)
             watch.cancel()
         }
     }
 }
-
-/** Cancels [stream] the moment that this scope is, whatever its coroutine is doing, and when it ends otherwise. */
-private fun CoroutineScope.cancelWithThisScope(stream: NativeStream): Job =
-    launch(Dispatchers.Unconfined, CoroutineStart.UNDISPATCHED) {
-        try {
-            awaitCancellation()
-        } finally {
-            stream.cancel()
-        }
-    }
 
 /** Emits what [stream] says up to [Finished]; throws for the other two ends. */
 private suspend fun FlowCollector<Event>.emitBatches(stream: NativeStream) {

@@ -113,6 +113,8 @@ class AnswerTest {
             stop = emptyList(),
             timeout = 5.minutes,
             logprobs = false,
+            cache = CacheMode.USE,
+            cacheSalt = "s",
         )
         engine.chat("Hello", options).reply()
         engine.chat("Hello", options.copy(timeout = Duration.INFINITE)).reply()

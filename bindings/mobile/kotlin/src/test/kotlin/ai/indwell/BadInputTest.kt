@@ -40,6 +40,8 @@ class BadInputTest {
         Triple("stop", "65", RequestOptions(stop = List(65) { "stop $it" })),
         Triple("timeout", "0", RequestOptions(timeout = Duration.ZERO)),
         Triple("timeout", "-5", RequestOptions(timeout = (-5).milliseconds)),
+        Triple("cacheSalt", "", RequestOptions(cacheSalt = "")),
+        Triple("cacheSalt", "sss", RequestOptions(cacheSalt = "s".repeat(1025))),
     ).flatMap { (field, value, options) ->
         listOf("chat" to engine.chat("Hello", options), "complete" to engine.complete("Hello", options))
             .map { (form, stream) ->
@@ -66,6 +68,12 @@ class BadInputTest {
         "defaultMaxTokens" to EngineOptions(defaultMaxTokens = 0),
         "gpuLayers" to EngineOptions(gpuLayers = -1),
         "streamCapacity" to EngineOptions(streamCapacity = 0),
+        "prefixCacheTokens" to EngineOptions(prefixCacheTokens = -1),
+        "prefixCacheTokens" to EngineOptions(contextTokens = 256, prefixCacheTokens = 257),
+        "hostCacheBytes" to EngineOptions(hostCacheBytes = -1),
+        "diskCacheDir" to EngineOptions(diskCacheDir = ""),
+        "diskCacheBytes" to EngineOptions(diskCacheDir = "snapshots", diskCacheBytes = 0),
+        "diskCacheBytes" to EngineOptions(diskCacheBytes = 1),
     ).map { (field, options) ->
         dynamicTest("$field in $options") {
             val error = fails<IndwellException.InvalidRequest> { Engine.load(testModel, options) }
@@ -103,6 +111,10 @@ class BadInputTest {
         "prompt" to { engine.complete("\uDE00\uD83D").reply() },
         "stop[1]" to { engine.chat("Hello", RequestOptions(stop = listOf("fine", "\uD83D"))).reply() },
         "model" to { Engine.load("smollm2\uD800") },
+        "diskCacheDir" to { Engine.load(testModel, EngineOptions(diskCacheDir = "snapshots\uD800")) },
+        "cacheSalt" to { engine.chat("Hello", RequestOptions(cacheSalt = "\uDC00")).reply() },
+        "messages[0].content" to { engine.cachePrefix("Hello \uD800") },
+        "cacheSalt" to { engine.cachePrefix("Hello", cacheSalt = "\uDC00") },
     ).map { (field, call) ->
         dynamicTest(field) {
             val error = fails<IndwellException.InvalidRequest> { call() }

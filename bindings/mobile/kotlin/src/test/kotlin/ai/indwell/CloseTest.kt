@@ -36,9 +36,12 @@ class CloseTest {
         assertTrue(small.closed)
         assertTrue(small.model.name.isNotEmpty())
         assertEquals(0, small.stats().requestsRunning)
+        assertEquals(0, small.caches().pinnedTokens)
         for (call in listOf<suspend () -> Any>(
             { small.chat("Hello").reply() },
             { small.complete("Hello").reply() },
+            { small.cachePrefix("Hello") },
+            { small.trim(1) },
         )) {
             val error = assertThrows(IndwellException.EngineClosed::class.java) { runBlocking { call() } }
             assertTrue(error.message.isNotEmpty())

@@ -61,16 +61,21 @@ class ConformanceTest {
         val chatsWithParseSpecial = case.text("operation") == "chat" && "parse_special" in options
         assumeFalse(chatsWithParseSpecial, "chat has no parseSpecial in Kotlin")
         val expect = case.getValue("expect").jsonObject
+        if (asksTwice(expect)) runBlocking { perform(case, options, "reply") }
         val result = runCatching { runBlocking { perform(case, options, mode) } }
         val error = expect["error"]?.jsonObject
         if (error == null) {
             val reply = result.getOrThrow()
             for ((what, value) in expect) check(checkNotNull(reply), what, value)
+            reply?.usage?.let { assertEquals(it.cachedTokens > 0, it.cache != null, "$it") }
         } else {
             check(result.exceptionOrNull(), error)
             assertServes(engine)
         }
     }
+
+    /** Whether what is expected is that of a request that was made before. */
+    private fun asksTwice(expect: JsonObject): Boolean = "cached_tokens" in expect || "cached_tokens_min" in expect
 
     private suspend fun perform(case: JsonObject, options: JsonObject, mode: String): Reply? {
         if (mode == "load") {
@@ -112,6 +117,8 @@ class ConformanceTest {
         "finish_reason" -> assertEquals(value.text, reply.finishReason.name.lowercase())
         "completion_tokens" -> assertEquals(value.jsonPrimitive.int, reply.usage.completionTokens)
         "prompt_tokens" -> assertEquals(value.jsonPrimitive.int, reply.usage.promptTokens)
+        "cached_tokens" -> assertEquals(value.jsonPrimitive.int, reply.usage.cachedTokens)
+        "cached_tokens_min" -> assertTrue(reply.usage.cachedTokens >= value.jsonPrimitive.int, "${reply.usage}")
         "text" -> assertEquals(value.text, reply.text)
         "text_starts_with" -> assertTrue(reply.text.startsWith(value.text), reply.text)
         "text_excludes" -> value.jsonArray.forEach { assertFalse(it.text in reply.text, reply.text) }
@@ -179,6 +186,10 @@ class ConformanceTest {
                 "gpu_layers" -> options.copy(gpuLayers = value.jsonPrimitive.int)
                 "flash_attention" -> options.copy(flashAttention = value.jsonPrimitive.boolean)
                 "stream_capacity" -> options.copy(streamCapacity = value.jsonPrimitive.int)
+                "prefix_cache_tokens" -> options.copy(prefixCacheTokens = value.jsonPrimitive.int)
+                "host_cache_bytes" -> options.copy(hostCacheBytes = value.jsonPrimitive.long)
+                "disk_cache_dir" -> options.copy(diskCacheDir = value.text)
+                "disk_cache_bytes" -> options.copy(diskCacheBytes = value.jsonPrimitive.long)
                 else -> fail("option $name is not known here")
             }
         }
@@ -195,6 +206,8 @@ class ConformanceTest {
                 "stop" -> options.copy(stop = value.jsonArray.map { it.text })
                 "timeout_ms" -> options.copy(timeout = value.jsonPrimitive.double.milliseconds)
                 "logprobs" -> options.copy(logprobs = value.jsonPrimitive.boolean)
+                "cache" -> options.copy(cache = CacheMode.entries.single { it.name.lowercase() == value.text })
+                "cache_salt" -> options.copy(cacheSalt = value.text)
                 "parse_special" -> options
                 else -> fail("option $name is not known here")
             }

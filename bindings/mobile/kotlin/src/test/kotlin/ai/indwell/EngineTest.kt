@@ -13,6 +13,8 @@ import org.junit.jupiter.api.Assertions.assertSame
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+import java.nio.file.Path
 import java.util.concurrent.CountDownLatch
 
 class EngineTest {
@@ -34,7 +36,7 @@ class EngineTest {
         val before = engine.stats()
         val usage = engine.chat("Hello", RequestOptions(maxTokens = 3)).reply().usage
         val after = engine.awaitStats { it.requestsFinished > before.requestsFinished }
-        assertEquals(before.promptTokens + usage.promptTokens, after.promptTokens)
+        assertEquals(before.promptTokens + usage.promptTokens - usage.cachedTokens, after.promptTokens)
         assertEquals(before.completionTokens + usage.completionTokens, after.completionTokens)
         assertTrue(after.steps >= before.steps + usage.completionTokens)
         assertTrue(after.cellsTotal > 0)
@@ -47,7 +49,7 @@ class EngineTest {
     }
 
     @Test
-    fun `every option of an engine is taken`() = runBlocking<Unit> {
+    fun `every option of an engine is taken`(@TempDir folder: Path) = runBlocking<Unit> {
         val options = EngineOptions(
             contextTokens = 1024,
             sequencesMax = 4,
@@ -60,10 +62,16 @@ class EngineTest {
             gpuLayers = 0,
             flashAttention = false,
             streamCapacity = 16,
+            prefixCacheTokens = 1024,
+            hostCacheBytes = 1 shl 20,
+            diskCacheDir = folder.resolve("snapshots").toString(),
+            diskCacheBytes = 1 shl 20,
         )
         Engine.load(testModel, options).use { small ->
             assertEquals(1024, small.stats().cellsTotal)
             assertEquals(7, small.chat(STORY).reply().usage.completionTokens)
+            assertEquals(1L shl 20, small.awaitCaches { it.host.capacityBytes > 0 }.host.capacityBytes)
+            assertEquals(1L shl 20, small.caches().disk.capacityBytes)
         }
     }
 

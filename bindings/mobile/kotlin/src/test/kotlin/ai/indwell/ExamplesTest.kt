@@ -23,6 +23,15 @@ class ExamplesTest {
         assertTrue(output.lines().any { it.startsWith("INVALID_REQUEST: temperature is -1") }, output)
     }
 
+    @Test
+    fun `prefix cache computes instructions once`() {
+        val output = run("ai.indwell.examples.prefixcache.PrefixCacheKt")
+        val kept = checkNotNull(Regex("""(\d+) tokens are kept""").find(output)) { output }.groupValues[1].toInt()
+        val cached = Regex("""(\d+) of (\d+) tokens were cached""").findAll(output).map { it.groupValues[1].toInt() }.toList()
+        assertEquals(3, cached.size, output)
+        assertTrue(kept > 100 && cached.all { it >= kept }, output)
+    }
+
     private fun run(mainClass: String): String {
         val errors = File.createTempFile("indwell-example", ".err")
         try {

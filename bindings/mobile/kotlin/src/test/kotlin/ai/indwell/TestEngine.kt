@@ -33,6 +33,16 @@ suspend fun Engine.awaitStats(condition: (EngineStats) -> Boolean): EngineStats 
     stats
 }
 
+/** Polls what is cached until [condition] holds, and returns it. Fails after two minutes. */
+suspend fun Engine.awaitCaches(condition: (CacheStats) -> Boolean): CacheStats = withTimeout(2.minutes) {
+    var caches = caches()
+    while (!condition(caches)) {
+        delay(1.milliseconds)
+        caches = caches()
+    }
+    caches
+}
+
 /** An answer that takes long and is the same every time. */
 val longAnswer = RequestOptions(maxTokens = 400)
 

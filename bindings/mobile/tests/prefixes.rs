@@ -1,0 +1,219 @@
+//! Prefixes that are kept, and the cache's numbers, as Kotlin and Swift call them: through the
+//! exported objects, on a real model. It is the file that `INDWELL_TEST_MODEL` names, or else the
+//! default one, which is fetched if it is not there.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use indwell_mobile::cache::{NativeCacheMode, NativeCacheStats, NativeCacheTier};
+use indwell_mobile::engine::NativeEngine;
+use indwell_mobile::error::{NativeError, NativeErrorDetails, NativeErrorKind};
+use indwell_mobile::event::{NativeEvent, NativeUsage};
+use indwell_mobile::options::{
+    NativeEngineOptions, NativeMessage, NativeRequestOptions, NativeRole,
+};
+use indwell_mobile::prefix::NativePrefix;
+
+#[test]
+fn a_prefix_is_kept_until_it_is_unpinned() {
+    let engine = load(small());
+    let prefix = engine.cache_prefix(vec![instructions("llamas")], None, None).expect("queued");
+    let tokens = block_on(Arc::clone(&prefix).cached()).expect("a prefix");
+    assert!(tokens > 250, "{tokens}");
+    assert_eq!(block_on(Arc::clone(&prefix).cached()), Ok(tokens), "waiting again changes nothing");
+    wait_for(&engine, |caches| caches.pinned_tokens == u64::from(tokens));
+
+    let usage = ask(&engine, "llamas", NativeRequestOptions::default());
+    assert!(usage.cached_tokens >= tokens, "{usage:?}");
+    assert_eq!(usage.cache, Some(NativeCacheTier::Resident));
+
+    prefix.unpin();
+    wait_for(&engine, |caches| caches.pinned_tokens == 0);
+    prefix.unpin();
+    let error = block_on(Arc::clone(&prefix).cached()).expect_err("it is gone");
+    assert_eq!(parts(error).0, NativeErrorKind::Cancelled);
+}
+
+#[test]
+fn a_prefix_that_nobody_holds_is_unpinned() {
+    let engine = load(small());
+    let prefix = engine.cache_prefix(vec![instructions("alpacas")], None, None).expect("queued");
+    block_on(Arc::clone(&prefix).cached()).expect("a prefix");
+    wait_for(&engine, |caches| caches.pinned_tokens > 0);
+    drop(prefix);
+    wait_for(&engine, |caches| caches.pinned_tokens == 0);
+}
+
+#[test]
+fn who_cancels_a_prefix_hears_of_it_and_keeps_nothing() {
+    let engine = load(small());
+    for give_up in [NativePrefix::cancel, NativePrefix::unpin] {
+        let prefix = engine.cache_prefix(vec![instructions("deer")], None, None).expect("queued");
+        give_up(&prefix);
+        let error = block_on(Arc::clone(&prefix).cached()).expect_err("it was cancelled");
+        assert_eq!(parts(error).0, NativeErrorKind::Cancelled);
+    }
+    ask(&engine, "deer", NativeRequestOptions::default());
+    assert_eq!(engine.caches().expect("numbers").pinned_tokens, 0);
+}
+
+#[test]
+fn a_prefix_outlives_its_engine_harmlessly() {
+    let engine = load(small());
+    let prefix = engine.cache_prefix(vec![instructions("goats")], None, None).expect("queued");
+    let tokens = block_on(Arc::clone(&prefix).cached()).expect("a prefix");
+    engine.shut_down().expect("closed");
+    assert_eq!(block_on(Arc::clone(&prefix).cached()), Ok(tokens));
+    prefix.unpin();
+    let error = engine.cache_prefix(vec![instructions("goats")], None, None).expect_err("closed");
+    assert_eq!(parts(error).0, NativeErrorKind::EngineClosed);
+    let error = block_on(engine.trim(1)).expect_err("closed");
+    assert_eq!(parts(error).0, NativeErrorKind::EngineClosed);
+}
+
+#[test]
+fn requests_say_what_was_cached_and_options_reach_them() {
+    let engine = load(small());
+    let salted = |salt: &str| NativeRequestOptions {
+        cache_salt: Some(salt.to_owned()),
+        ..NativeRequestOptions::default()
+    };
+    let bypass = NativeRequestOptions {
+        cache: Some(NativeCacheMode::Bypass),
+        ..NativeRequestOptions::default()
+    };
+    let first = ask(&engine, "camels", salted("one"));
+    assert_eq!((first.cached_tokens, first.cache), (0, None));
+    assert_eq!(ask(&engine, "camels", salted("two")).cached_tokens, 0);
+    assert_eq!(ask(&engine, "camels", bypass).cached_tokens, 0);
+    let again = ask(&engine, "camels", salted("one"));
+    assert!(again.cached_tokens > 250, "{again:?}");
+    assert_eq!(again.cache, Some(NativeCacheTier::Resident));
+
+    let stats = engine.stats().expect("numbers");
+    assert_eq!(stats.prefix_cache_hits, u64::from(again.cached_tokens));
+    assert_eq!(stats.prefix_cache_queries, u64::from(first.prompt_tokens) * 3);
+    assert!((0.25..0.34).contains(&stats.prefix_cache_hit_rate), "{stats:?}");
+    let caches = engine.caches().expect("numbers");
+    assert_eq!((caches.resident.hits, caches.resident.hit_tokens), (1, stats.prefix_cache_hits));
+}
+
+#[test]
+fn options_out_of_their_limits_are_refused_as_they_are_spelled() {
+    let engine = load(small());
+    let keep = |salt: Option<&str>, timeout_ms| {
+        engine.cache_prefix(vec![instructions("sheep")], salt.map(str::to_owned), timeout_ms)
+    };
+    for (error, field, value) in [
+        (keep(Some(""), None).expect_err("an empty salt"), "cacheSalt", "\"\""),
+        (keep(None, Some(-1.0)).expect_err("a negative time"), "timeout", "-1"),
+        (block_on(engine.trim(-1)).expect_err("fewer than no bytes"), "bytes", "-1"),
+    ] {
+        let (kind, details) = parts(error);
+        assert_eq!(kind, NativeErrorKind::InvalidRequest);
+        assert_eq!(details.field.as_deref(), Some(field));
+        assert_eq!(details.value.as_deref(), Some(value));
+        assert!(details.limit.is_some() && details.remedy.is_some(), "{details:?}");
+    }
+}
+
+#[test]
+fn an_engine_without_a_prefix_cache_keeps_none() {
+    let engine = load(NativeEngineOptions { prefix_cache_tokens: Some(0), ..small() });
+    let error = engine.cache_prefix(vec![instructions("elk")], None, None).expect_err("none");
+    let (kind, details) = parts(error);
+    assert_eq!(kind, NativeErrorKind::Unsupported);
+    assert!(details.remedy.is_some(), "{details:?}");
+    assert_eq!(ask(&engine, "elk", NativeRequestOptions::default()).cached_tokens, 0);
+    assert_eq!(ask(&engine, "elk", NativeRequestOptions::default()).cached_tokens, 0);
+}
+
+#[test]
+fn trimming_gives_memory_back() {
+    let engine = load(small());
+    ask(&engine, "moose", NativeRequestOptions::default());
+    wait_for(&engine, |caches| caches.host.bytes > 0);
+    assert_eq!(block_on(engine.trim(0)), Ok(0));
+    let bytes = block_on(engine.trim(i64::MAX)).expect("an engine that runs");
+    assert!(bytes > 0, "what was saved is given back");
+    wait_for(&engine, |caches| (caches.host.entries, caches.host.bytes) == (0, 0));
+    let usage = ask(&engine, "moose", NativeRequestOptions::default());
+    assert!(usage.cached_tokens > 250, "it is resident: {usage:?}");
+}
+
+fn small() -> NativeEngineOptions {
+    NativeEngineOptions {
+        context_tokens: Some(2048),
+        threads: Some(1),
+        ..NativeEngineOptions::default()
+    }
+}
+
+fn load(options: NativeEngineOptions) -> Arc<NativeEngine> {
+    let model = std::env::var("INDWELL_TEST_MODEL").unwrap_or_else(|_| "smollm2-135m".to_owned());
+    block_on(NativeEngine::load(model, options, None)).expect("an engine")
+}
+
+/// Instructions of a few hundred tokens, which begin with `topic`.
+fn instructions(topic: &str) -> NativeMessage {
+    let rule = "Answer in one short sentence, and say so where you do not know. ";
+    NativeMessage {
+        role: NativeRole::System,
+        content: format!("You know everything about {topic}. {}", rule.repeat(20)),
+    }
+}
+
+/// Asks a question after the instructions on `topic`, and reads the answer to its end.
+fn ask(engine: &NativeEngine, topic: &str, options: NativeRequestOptions) -> NativeUsage {
+    let question = NativeMessage { role: NativeRole::User, content: "Where are they?".to_owned() };
+    let options = NativeRequestOptions { max_tokens: Some(4), ..options };
+    let stream = engine.chat(vec![instructions(topic), question], options).expect("queued");
+    loop {
+        match block_on(Arc::clone(&stream).next_batch()).pop() {
+            Some(NativeEvent::Text { .. }) => {}
+            Some(NativeEvent::Finished { usage, .. }) => return usage,
+            other => panic!("an answer ends with what it took, not with {other:?}"),
+        }
+    }
+}
+
+fn parts(error: NativeError) -> (NativeErrorKind, NativeErrorDetails) {
+    let NativeError::Failed { kind, details, .. } = error;
+    (kind, details)
+}
+
+/// Waits until `condition` holds for what is cached.
+fn wait_for(engine: &NativeEngine, condition: impl Fn(&NativeCacheStats) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let caches = engine.caches().expect("numbers");
+        if condition(&caches) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the condition never held: {caches:?}");
+        // Numbers are polled, as users poll them; the engine offers nothing to wait on.
+        std::thread::park_timeout(Duration::from_micros(200));
+    }
+}
+
+/// Runs a future to its end on this thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the prefix cache of an engine can be, found out as the engine starts: the model's memory
+//! says where prefixes can be shared, the options how much is kept.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use indwell_kernel::{NamespaceBuilder, PrefixConfig, Reuse};
+use indwell_llama::{MemoryKind, Model, build_id, residents_possible};
+
+use super::namespace::{base_namespace, digest_identity, file_identity};
+use crate::options::{EngineConfig, PrefixCacheConfig};
+use crate::shared::Command;
+use crate::tiers::{DiskConfig, Fingerprint, Tiers, TiersConfig};
+
+/// Prefixes that are resident at once, unless llama.cpp keeps fewer sequences apart. Each costs
+/// nothing but its number; past some dozens, what is cached is bounded by its tokens.
+const RESIDENTS_MAX: u32 = 128;
+
+/// The kernel's bounds for a memory of this kind.
+pub(crate) fn prefix_config(config: &EngineConfig, kind: MemoryKind) -> PrefixConfig {
+    let options = &config.prefix_cache;
+    let sequences_max = config.scheduler.sequences_max;
+    let residents_max = residents_possible(kind, sequences_max, RESIDENTS_MAX);
+    match kind.reuse().filter(|_| options.is_on()) {
+        Some(reuse) if residents_max > 0 => PrefixConfig {
+            reuse,
+            residents_max,
+            idle_tokens_max: options.idle_tokens_max,
+            snapshots: reuse == Reuse::AnyPosition && keeps_snapshots(options),
+            ..PrefixConfig::OFF
+        },
+        _ => PrefixConfig::OFF,
+    }
+}
+
+/// Says in one line what the cache can do on this model.
+pub(crate) fn log(config: &EngineConfig, prefix: &PrefixConfig, kind: MemoryKind) {
+    let options = &config.prefix_cache;
+    if prefix.is_on() {
+        tracing::info!(
+            resident_tokens = prefix.idle_tokens_max,
+            residents = prefix.residents_max,
+            host_bytes = if prefix.snapshots { options.host_bytes } else { 0 },
+            disk = prefix.snapshots && options.disk.is_some(),
+            "{}",
+            kind.describe()
+        );
+    } else if options.is_on() {
+        let sequences_max = config.scheduler.sequences_max;
+        tracing::info!(sequences_max, "the prefix cache is off: {}", kind.describe());
+    }
+}
+
+/// The other tiers, and the namespace of prefixes without a salt.
+///
+/// With a disk tier the model is known by a digest of its whole file, since files outlive it.
+/// `on_share` is told how far that has come, from 0 to 1.
+pub(crate) fn tiers(
+    config: &EngineConfig,
+    prefix: &PrefixConfig,
+    model: &Model,
+    layout: &str,
+    commands: &Sender<Command>,
+    on_share: impl FnMut(f32),
+) -> (NamespaceBuilder, Option<Arc<Tiers>>) {
+    let options = &config.prefix_cache;
+    let disk = options.disk.clone().filter(|_| prefix.snapshots);
+    let digest = disk.as_ref().and_then(|_| match model.fingerprint(on_share) {
+        Ok(digest) => Some(digest),
+        Err(error) => {
+            tracing::warn!(%error, "the disk tier is off: the model's file could not be read");
+            None
+        }
+    });
+    let identity = digest.map_or_else(|| file_identity(model), digest_identity);
+    let namespace = base_namespace(model, &identity, config.flash_attention);
+    if !prefix.snapshots {
+        return (namespace, None);
+    }
+    let fingerprint = fingerprint(&identity, layout);
+    let disk = disk.filter(|_| digest.is_some());
+    let disk = disk.map(|(directory, bytes)| DiskConfig::new(directory, bytes));
+    let tiers = TiersConfig { host_bytes: options.host_bytes, disk, fingerprint };
+    let commands = commands.clone();
+    let tiers = Tiers::new(tiers, move |event| {
+        // A worker that is gone needs to know nothing.
+        let _ = commands.send(Command::Tier(event));
+    });
+    (namespace, Some(tiers))
+}
+
+fn keeps_snapshots(options: &PrefixCacheConfig) -> bool {
+    options.host_bytes > 0 || options.disk.is_some()
+}
+
+/// A digest of all that a snapshot's bytes depend on besides its tokens.
+fn fingerprint(model: &[u8], layout: &str) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new_derive_key("indwell 2026-11 snapshot fingerprint");
+    for part in [model, build_id().as_bytes(), layout.as_bytes()] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    Fingerprint(*hasher.finalize().as_bytes())
+}
