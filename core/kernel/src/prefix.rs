@@ -25,6 +25,8 @@ mod lookup;
 mod nodes;
 mod restoring;
 mod snapshots;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

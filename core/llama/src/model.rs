@@ -36,6 +36,7 @@ pub struct Model {
     path: PathBuf,
     /// The file as it was before it was loaded.
     file: FileState,
+    kv_bytes_per_token: u64,
 }
 
 /// A GGUF file begins with these four bytes.
@@ -74,8 +75,9 @@ impl Model {
             path: path.to_owned(),
             reason: if errors.is_empty() { error.to_string() } else { errors },
         })?;
-        let model = Self { inner, path: path.to_owned(), file };
+        let mut model = Self { inner, path: path.to_owned(), file, kv_bytes_per_token: 0 };
         model.check_generative()?;
+        model.kv_bytes_per_token = model.read_kv_bytes();
         Ok(model)
     }
 

@@ -307,6 +307,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         self.shared.stats.requests_failed.fetch_add(failed, Relaxed);
         self.shared.stats.requests_running.store(0, Relaxed);
         self.shared.stats.cells_used.store(0, Relaxed);
+        self.shared.caches.emptied();
         for (_, answer) in self.answers.drain() {
             if !answer.is_admitted() {
                 self.shared.gate.lock().leave(answer.prompt_tokens(), self.shared.now());

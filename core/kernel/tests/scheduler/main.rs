@@ -2,6 +2,7 @@
 
 mod admission;
 mod batching;
+mod caching;
 mod ending;
 mod failing;
 mod pausing;

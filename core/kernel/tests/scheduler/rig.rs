@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
-    Backend, CacheUse, Chunk, End, FinishReason, Goal, Outcome, Output, Plan, Request, RequestId,
-    SamplingParams, Scheduler, SchedulerConfig, SchedulerOptions, SeqId, SequenceFailure,
-    StepError, Timestamp, Token,
+    Backend, CacheUse, Chunk, End, FinishReason, Goal, Outcome, Output, Plan, PrefixConfig,
+    Request, RequestId, SamplingParams, Scheduler, SchedulerConfig, SchedulerOptions, SeqId,
+    SequenceFailure, StepError, Tier, Timestamp, Token,
 };
 
 /// One request's part of a batch: who, and how many tokens.
@@ -21,6 +21,8 @@ pub(crate) struct Rig {
     outcome: Outcome,
     submitted: u64,
     outputs: BTreeMap<RequestId, Vec<Output>>,
+    /// What was asked of the other tiers.
+    pub(crate) asked: Vec<Output>,
 }
 
 /// Bounds of 100 cells, 4 sequences, batches of 16 tokens and prefill chunks of 8.
@@ -67,7 +69,69 @@ impl Rig {
             outcome: Outcome::default(),
             submitted: 0,
             outputs: BTreeMap::new(),
+            asked: Vec::new(),
         }
+    }
+
+    /// A rig with [`bounds`] and a prefix cache with `residents` keepers, which saves what leaves.
+    pub(crate) fn caching(residents: u32, idle_tokens_max: u32) -> Self {
+        let config = SchedulerConfig {
+            prefix: PrefixConfig {
+                residents_max: residents,
+                idle_tokens_max,
+                snapshots: true,
+                worthwhile_tokens_min: 4,
+                ..PrefixConfig::OFF
+            },
+            ..bounds().validate().expect("valid bounds")
+        };
+        Self::on(config, backend(&config, config.context_tokens))
+    }
+
+    /// Submits a prompt of its own, to be shared as `cache` says.
+    pub(crate) fn submit_prompt(
+        &mut self,
+        prompt: Vec<Token>,
+        max_tokens: u32,
+        cache: CacheUse,
+    ) -> RequestId {
+        self.submit_for(Goal::Generate, prompt, max_tokens, cache)
+    }
+
+    /// Asks for a prefix to be kept.
+    pub(crate) fn keep(&mut self, prompt: Vec<Token>, cache: CacheUse) -> RequestId {
+        self.submit_for(Goal::Cache, prompt, 1, cache)
+    }
+
+    fn submit_for(
+        &mut self,
+        goal: Goal,
+        prompt: Vec<Token>,
+        max_tokens: u32,
+        cache: CacheUse,
+    ) -> RequestId {
+        let id = RequestId(self.submitted);
+        self.submitted += 1;
+        self.scheduler.submit(Request {
+            id,
+            prompt,
+            boundaries: Vec::new(),
+            goal,
+            cache,
+            max_tokens,
+            sampling: SamplingParams::greedy(),
+            logprobs: false,
+            deadline: None,
+        });
+        id
+    }
+
+    /// How much of its prompt `request` was spared, and from where.
+    pub(crate) fn hit(&mut self, request: RequestId) -> Option<(u32, Tier)> {
+        self.outputs_of(request).iter().find_map(|output| match output {
+            Output::CacheHit { tokens, tier, .. } => Some((*tokens, *tier)),
+            _ => None,
+        })
     }
 
     /// Submits a prompt of `length` tokens for up to `max_tokens` more.
@@ -161,6 +225,7 @@ impl Rig {
             | Output::Token { request, .. }
             | Output::Ended { request, .. }) = output
             else {
+                self.asked.push(output);
                 continue;
             };
             self.outputs.entry(request).or_default().push(output);

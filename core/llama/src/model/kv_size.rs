@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
-use crate::Model;
+use crate::{MemoryKind, Model};
 
 /// Keys and values are kept as 16-bit floats.
 const VALUE_BYTES: u64 = 2;
@@ -17,13 +17,14 @@ impl Model {
     /// attention keeps no values. Layers that borrow another's keys are counted as if they did
     /// not, and recurrent states, which do not grow with tokens, are not counted. 0 when the
     /// file does not say.
-    ///
-    /// # Blocking
-    /// Reads the file's header where heads differ from layer to layer.
     #[must_use]
     pub fn kv_bytes_per_token(&self) -> u64 {
-        let memory = self.memory_kind();
-        if memory == crate::MemoryKind::Recurrent {
+        self.kv_bytes_per_token
+    }
+
+    /// Reads the file's header again where heads differ from layer to layer.
+    pub(super) fn read_kv_bytes(&self) -> u64 {
+        if self.memory_kind() == MemoryKind::Recurrent {
             return 0;
         }
         let layers = self.key("block_count").unwrap_or(0);
@@ -35,14 +36,14 @@ impl Model {
             Some(_) => 0,
             None => self.key("attention.value_length").unwrap_or(each),
         };
-        let kv_heads = self.kv_heads(layers).unwrap_or(layers * heads);
-        kv_heads * (key + value) * VALUE_BYTES
+        let kv_heads = self.kv_heads(layers).unwrap_or(layers.saturating_mul(heads));
+        kv_heads.saturating_mul(key.saturating_add(value)).saturating_mul(VALUE_BYTES)
     }
 
     /// The key-value heads of all layers together.
     fn kv_heads(&self, layers: u64) -> Option<u64> {
         if let Some(heads) = self.key("attention.head_count_kv") {
-            return Some(heads * layers);
+            return Some(heads.saturating_mul(layers));
         }
         let architecture = self.metadata("general.architecture")?;
         let counts = Header::open(self.path.to_str()?)?

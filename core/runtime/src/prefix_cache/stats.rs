@@ -72,6 +72,17 @@ impl SharedCaches {
         tier.hit_tokens.fetch_add(tokens.into(), Relaxed);
     }
 
+    /// The engine is over: nothing is in its memory any more. What was counted stays, and so do
+    /// files.
+    pub(crate) fn emptied(&self) {
+        for tier in [&self.resident, &self.host] {
+            for held in [&tier.entries, &tier.tokens, &tier.bytes] {
+                held.store(0, Relaxed);
+            }
+        }
+        self.pinned_tokens.store(0, Relaxed);
+    }
+
     pub(crate) fn snapshot(&self) -> CacheStats {
         CacheStats {
             resident: self.resident.snapshot(),
@@ -110,5 +121,21 @@ mod tests {
         assert_eq!((stats.resident.hits, stats.resident.hit_tokens), (1, 10));
         assert_eq!((stats.host.hits, stats.host.hit_tokens), (2, 25));
         assert_eq!(stats.disk, CacheTierStats::default());
+    }
+
+    #[test]
+    fn an_engine_that_is_over_holds_nothing_but_files() {
+        let caches = SharedCaches::default();
+        caches.hit(10, Tier::Resident);
+        for tier in [&caches.resident, &caches.host, &caches.disk] {
+            tier.bytes.store(5, Relaxed);
+            tier.evictions.store(7, Relaxed);
+        }
+        caches.pinned_tokens.store(3, Relaxed);
+        caches.emptied();
+        let stats = caches.snapshot();
+        assert_eq!((stats.resident.bytes, stats.host.bytes, stats.disk.bytes), (0, 0, 5));
+        assert_eq!((stats.resident.hits, stats.host.evictions), (1, 7));
+        assert_eq!(stats.pinned_tokens, 0);
     }
 }

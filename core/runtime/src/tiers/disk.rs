@@ -209,6 +209,7 @@ impl Service<'_> {
             Err(bad) => {
                 Counters::add(&self.counters.disk.misses);
                 self.tell_bad(name, &bad);
+                self.publish();
                 self.board.change(|places| places.no_file(snapshot));
             }
         }
@@ -225,6 +226,7 @@ impl Service<'_> {
                     Stored::Skipped => Some(&self.counters.disk_skipped),
                 };
                 counter.into_iter().for_each(Counters::add);
+                self.publish();
                 self.board.change(|places| match stored {
                     Stored::Written | Stored::Present => places.written(snapshot, name),
                     Stored::Skipped => places.no_file(snapshot),
@@ -264,8 +266,12 @@ impl Service<'_> {
         }
     }
 
-    /// Says what is gone, and how much there is.
+    /// Says how much there is, and what is gone; in this order, and before anything else is told,
+    /// because whoever is told may look at the counters next.
     fn publish(&mut self) {
+        let (entries, bytes) = self.directory.holdings();
+        self.counters.disk.entries.store(entries, Relaxed);
+        self.counters.disk.bytes.store(bytes, Relaxed);
         let gone = self.directory.take_gone();
         self.counters.disk.evictions.fetch_add(gone.evicted, Relaxed);
         if !gone.names.is_empty() {
@@ -274,8 +280,5 @@ impl Service<'_> {
                 changes.collect::<Vec<_>>()
             });
         }
-        let (entries, bytes) = self.directory.holdings();
-        self.counters.disk.entries.store(entries, Relaxed);
-        self.counters.disk.bytes.store(bytes, Relaxed);
     }
 }
