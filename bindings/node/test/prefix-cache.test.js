@@ -217,16 +217,35 @@ describe("the prefix cache", () => {
   });
 });
 
+/** Lists that a model goes on with and has no doubts about: arithmetic differs a little by batch. */
+const LISTS = ["llama, alpaca, camel, ", "river, lake, sea, ", "violin, piano, flute, "];
+
+/** Asks about every list, one after another. */
+async function askAll(engine) {
+  const replies = [];
+  for (const list of LISTS) replies.push(await engine.complete(list.repeat(24), { maxTokens: 6 }));
+  return replies;
+}
+
+/** Asserts that the second answers are the first ones, and that some of them came from `tier`. */
+function assertFound(second, first, tier) {
+  assert.deepEqual(
+    second.map(({ text }) => text),
+    first.map(({ text }) => text),
+  );
+  const found = second.filter(({ usage }) => usage.cache === tier && usage.cachedTokens > 100);
+  const shown = second.map(({ usage }) => `${usage.cachedTokens} from ${usage.cache}`);
+  assert.ok(found.length > 0, shown.join(", "));
+}
+
+// What two of the lists need is more than may lie idle in the context.
+const CROWDED = { ...SMALL, prefixCacheTokens: 200, hostCacheBytes: 2 ** 28 };
+
 it("finds in the host's memory what left the context's, and gives it back when asked to", async (t) => {
-  const engine = await loaded(t, { ...SMALL, prefixCacheTokens: 200, hostCacheBytes: 2 ** 28 });
-  const ask = (topic) => engine.chat(about(topic, "What is it?"), { maxTokens: 4 });
-  const first = await ask("topic 0");
-  for (let topic = 1; topic < 4; topic++) await ask(`topic ${topic}`);
+  const engine = await loaded(t, CROWDED);
+  const first = await askAll(engine);
   await until(() => engine.caches().host.entries > 0);
-  const again = await ask("topic 0");
-  assert.equal(again.usage.cache, "host");
-  assert.ok(again.usage.cachedTokens > 100);
-  assert.equal(again.text, first.text);
+  assertFound(await askAll(engine), first, "host");
   const { host } = engine.caches();
   assert.ok(host.bytes > 0 && host.bytes <= host.capacityBytes);
   assert.ok(host.hits >= 1 && host.hitTokens > 100);
@@ -236,30 +255,26 @@ it("finds in the host's memory what left the context's, and gives it back when a
   assert.ok(some + rest >= host.bytes, `${some} and ${rest} of ${host.bytes} bytes`);
   await until(() => engine.caches().host.entries === 0);
   assert.equal(engine.caches().host.bytes, 0);
-  assert.equal((await ask("topic 1")).usage.completionTokens, 4);
+  const third = await askAll(engine);
+  assert.deepEqual(
+    third.map(({ text }) => text),
+    first.map(({ text }) => text),
+  );
 });
 
 it("finds in files what an engine before it computed", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "indwell-prefixes-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const options = {
-    ...SMALL,
-    prefixCacheTokens: 200,
-    diskCacheDir: folder,
-    diskCacheBytes: 2 ** 28,
-  };
-  const ask = (engine, topic) => engine.chat(about(topic, "What is it?"), { maxTokens: 4 });
+  const options = { ...CROWDED, diskCacheDir: folder, diskCacheBytes: 2 ** 28 };
   const before = await Engine.load(MODEL, options);
-  const first = await ask(before, "topic 0");
-  for (let topic = 1; topic < 4; topic++) await ask(before, `topic ${topic}`);
+  const first = await askAll(before);
   await until(() => before.caches().disk.entries > 0);
   await before.close();
   const engine = await loaded(t, options);
-  const { usage, text } = await ask(engine, "topic 0");
-  assert.equal(usage.cache, "disk");
-  assert.ok(usage.cachedTokens > 0);
-  assert.equal(text, first.text);
-  assert.ok(engine.caches().disk.capacityBytes > 0);
+  assertFound(await askAll(engine), first, "disk");
+  const { disk } = engine.caches();
+  assert.ok(disk.bytes > 0 && disk.bytes <= disk.capacityBytes);
+  assert.ok(disk.hits >= 1);
 });
 
 it("is off where it is loaded without", async (t) => {

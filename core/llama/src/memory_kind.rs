@@ -106,7 +106,7 @@ impl MemoryKind {
     /// Whether a resident needs a second sequence that holds its cells: llama.cpp takes cells
     /// that only one sequence holds for new tokens once they are out of that sequence's window.
     pub(crate) fn is_guarded(self) -> bool {
-        false
+        matches!(self, MemoryKind::SlidingWindow { .. })
     }
 }
 
