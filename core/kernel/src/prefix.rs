@@ -166,6 +166,7 @@ impl PrefixTree {
         }
         node.distrusted = false;
         node.unsavable = false;
+        node.was_saved = false;
         let (length, locked, segment) = (node.length(), node.locked, node.segment);
         node.segment = Segment::Probation;
         self.resident_tokens -= length;
@@ -227,7 +228,9 @@ impl PrefixTree {
             start: range.start,
         });
         let snapshot = self.snapshots.add(id, range.clone());
-        self.nodes.get_mut(id).snapshot = Some(snapshot);
+        let node = self.nodes.get_mut(id);
+        node.snapshot = Some(snapshot);
+        node.was_saved = true;
         ops.push(MemoryOp::Save { seq, range, snapshot, key });
     }
 }

@@ -118,7 +118,7 @@ impl Memory {
         if range.is_empty() || !self.has(number, &range) {
             return None;
         }
-        let mut writer = state::Writer::new();
+        let mut writer = state::Writer::new(range.end - range.start);
         if self.kind.is_whole() {
             let exact = range.start == 0 && self.end(number.seq) == range.end;
             let tail = exact.then(|| self.state_bytes(number.seq, PARTIAL_ONLY))?;
@@ -254,7 +254,7 @@ impl Memory {
         scratch: sys::llama_seq_id,
         range: &Range<u32>,
     ) -> Option<()> {
-        let mut writer = state::Writer::new();
+        let mut writer = state::Writer::new(range.end - range.start);
         self.raw_copy(number.seq, scratch, range);
         let written = self.write(&mut writer, scratch, range.clone(), 0);
         self.raw_remove(scratch, &ALL);

@@ -180,9 +180,11 @@ impl<B: Backend + Send + 'static> Worker<B> {
             Command::Resume(request) => self.scheduler.resume(request),
             Command::Unpin(request) => self.scheduler.unpin(request),
             Command::Trim { bytes, reply } => {
-                // Who asked may be gone.
-                let _ = reply.send(self.caching.trim(bytes, &self.scheduler));
+                let freed = self.caching.trim(bytes, &self.scheduler);
+                // Before the answer: whoever reads it may ask for the counters next.
                 self.publish_load();
+                // Who asked may be gone.
+                let _ = reply.send(freed);
             }
             Command::Tier(event) => self.caching.take(event, &mut self.scheduler),
             Command::Close => return Flow::Stop,

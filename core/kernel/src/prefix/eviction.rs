@@ -66,12 +66,14 @@ impl PrefixTree {
         }
     }
 
-    /// The next idle node to be saved ahead of its eviction.
+    /// Saves the node that was not used for longest ahead of its eviction, if there is one that was
+    /// never saved.
     pub(crate) fn save_ahead(&mut self, ops: &mut Vec<MemoryOp>) -> bool {
         if !self.config.snapshots {
             return false;
         }
-        let unsaved = self.nodes.iter().filter(|(id, _)| self.wants_snapshot(*id));
+        let unsaved =
+            self.nodes.iter().filter(|(id, node)| !node.was_saved && self.wants_snapshot(*id));
         let Some((id, _)) = unsaved.min_by_key(|(_, node)| node.last_use) else { return false };
         self.save(id, ops);
         true

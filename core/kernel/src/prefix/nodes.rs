@@ -48,6 +48,9 @@ pub(crate) struct Node {
     pub(super) distrusted: bool,
     /// The memory or the other tiers refused to save it.
     pub(super) unsavable: bool,
+    /// It was saved since it became resident: if that snapshot is lost, for want of room or because
+    /// memory was to be given back, it is not saved ahead again.
+    pub(super) was_saved: bool,
     pub(super) locks: Vec<LockId>,
     /// Locks on it and below.
     pub(super) locked: u32,
@@ -177,6 +180,7 @@ impl Nodes {
             snapshot: lower.snapshot,
             distrusted: lower.distrusted,
             unsavable: lower.unsavable,
+            was_saved: lower.was_saved,
             locked: lower.locked,
             priority: lower.priority,
             segment: lower.segment,

@@ -24,6 +24,14 @@ impl PrefixTree {
         true
     }
 
+    /// As [`Self::cut`], where that cuts off enough to be looked after on its own.
+    pub(crate) fn cut_if_longer(&mut self, found: &mut Match) {
+        let end = found.node.map_or(0, |node| self.nodes.get(node).end());
+        if end >= found.resident + self.config.worthwhile_tokens_min {
+            self.cut(found);
+        }
+    }
+
     /// Lets `seq`, which has nothing, share what was found and is held by `lock`; snapshots are
     /// restored first. The number of tokens it then has, and the lock that holds them.
     pub(crate) fn give(

@@ -2,7 +2,7 @@
 
 use crate::prefix::PrefixTree;
 use crate::sequence::{Hold, Sequence};
-use crate::{Goal, RequestId, Scheduler, SeqId};
+use crate::{CacheUse, Goal, RequestId, Scheduler, SeqId, Token};
 
 impl Scheduler {
     /// Checks every invariant between steps.
@@ -65,6 +65,13 @@ impl Scheduler {
     #[must_use]
     pub fn is_held(&self, request: RequestId) -> bool {
         self.waiting.iter().any(|s| s.request == request && s.hold.is_some())
+    }
+
+    /// How many of `tokens`, from the first, are resident for requests with this use of the cache.
+    #[must_use]
+    pub fn resident_tokens_of(&self, cache: CacheUse, tokens: &[Token]) -> u32 {
+        let found = self.tree.as_ref().zip(cache.namespace());
+        found.map_or(0, |(tree, namespace)| tree.find(namespace, tokens).resident)
     }
 
     /// Requests that wait for a prefix which another is computing.

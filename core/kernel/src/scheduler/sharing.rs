@@ -120,7 +120,7 @@ impl Scheduler {
         self.running.iter().all(Option::is_none)
     }
 
-    fn start(&mut self, mut sequence: Sequence, found: Match, seq: SeqId, plan: &mut Plan) {
+    fn start(&mut self, mut sequence: Sequence, mut found: Match, seq: SeqId, plan: &mut Plan) {
         plan.ops.push(MemoryOp::Open {
             seq,
             sampling: sequence.sampling,
@@ -129,6 +129,10 @@ impl Scheduler {
         if !sequence.admitted {
             sequence.admit();
             self.outputs.push_back(Output::Admitted { request: sequence.request });
+        }
+        if let Some(tree) = &mut self.tree {
+            // What it does not share is neither held nor used again because of it.
+            tree.cut_if_longer(&mut found);
         }
         if let (Some(tree), Some(namespace)) = (&mut self.tree, sequence.cache.namespace())
             && let Some(lock) = tree.hold(&found)

@@ -50,6 +50,20 @@ fn a_second_prompt_computes_only_what_differs() {
 }
 
 #[test]
+fn a_short_hit_protects_no_more_than_it_uses() {
+    let mut rig = Rig::caching(6, 60);
+    // Each begins with the same 5 tokens and goes on with 20 of its own.
+    for own in 1..4 {
+        rig.submit_prompt(prompt(5, own, 20), 1, tenant("a"));
+        rig.run();
+    }
+    // There was room for two: the oldest has left, but for what the others share.
+    let hits =
+        [1, 2, 3].map(|own| rig.scheduler.resident_tokens_of(tenant("a"), &prompt(5, own, 20)));
+    assert_eq!(hits, [5, 25, 25]);
+}
+
+#[test]
 fn at_least_one_token_is_computed() {
     let mut rig = Rig::caching(4, 100);
     rig.submit_prompt(prompt(20, 1, 0), 2, tenant("a"));
@@ -206,6 +220,20 @@ fn a_snapshot_that_is_lost_is_computed_again() {
     assert_eq!(rig.hit(again), None);
     answers(&mut rig, again, &prompt(20, 1, 2), 2);
     assert_eq!(rig.scheduler.snapshots_coldest_first().len(), 1, "it was saved anew");
+}
+
+#[test]
+fn a_snapshot_that_has_no_room_is_not_saved_again_and_again() {
+    let mut rig = Rig::caching(4, 100);
+    rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
+    rig.run();
+    let (snapshot, _) = rig.scheduler.snapshots_coldest_first()[0];
+    rig.scheduler.place_snapshot(snapshot, SnapshotPlace::Lost);
+    assert!(rig.step().is_empty() && rig.plan.is_empty(), "{:?}", rig.plan);
+    // But when it leaves the memory it is.
+    rig.submit_prompt(tokens(5000..5095), 4, CacheUse::Bypass);
+    rig.run();
+    assert_eq!(rig.scheduler.snapshots_coldest_first().len(), 1);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use indwell_llama::{Batch, Context, ContextParams, DecodeError, Model, ModelPara
 /// `the_tolerance_tells_another_prefix` shows what it tells apart.
 pub(crate) fn tolerance(model: &Model) -> f32 {
     let quantized = model.size_bytes() < 4 * model.parameters();
-    if quantized { 0.06 } else { 0.005 }
+    if quantized { 0.1 } else { 0.005 }
 }
 
 /// A context and its batch.

@@ -33,7 +33,6 @@ pub(super) struct Host {
 
 struct Slot {
     bytes: Mutex<Option<Arc<Vec<u8>>>>,
-    length: u64,
     units: u32,
 }
 
@@ -63,9 +62,7 @@ impl Host {
     /// Takes bytes that fit; others make room.
     pub(super) fn insert(&self, snapshot: SnapshotId, bytes: Arc<Vec<u8>>) {
         let Some(units) = units(bytes.len()) else { return };
-        let length = bytes.len() as u64;
-        self.cache
-            .insert(snapshot, Arc::new(Slot { bytes: Mutex::new(Some(bytes)), length, units }));
+        self.cache.insert(snapshot, Arc::new(Slot { bytes: Mutex::new(Some(bytes)), units }));
         // One call evicts a bounded number of entries, but always some.
         self.cache.run_pending_tasks();
         while self.cache.weighted_size() > self.capacity_units {
@@ -78,12 +75,12 @@ impl Host {
         self.cache.get(&snapshot)?.bytes.lock().clone()
     }
 
-    /// Removes a snapshot; how many of its bytes were held.
+    /// Removes a snapshot; what it weighed, in bytes.
     pub(super) fn remove(&self, snapshot: SnapshotId) -> u64 {
         let Some(slot) = self.cache.remove(&snapshot) else { return 0 };
         slot.bytes.lock().take();
         self.cache.run_pending_tasks();
-        slot.length
+        u64::from(slot.units) * UNIT_BYTES
     }
 
     /// How many snapshots it holds.
