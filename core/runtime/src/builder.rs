@@ -3,13 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use indwell_kernel::AdmissionGate;
 use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, SnapshotStore};
 
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
-use crate::prefix_cache::setup;
+use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
 use crate::shared::Shared;
 use crate::worker::{Caching, Worker};
@@ -229,16 +228,12 @@ fn start(
         config.limits,
         config.scheduler.context_tokens,
     );
-    let caching = Caching {
-        tiers,
-        request_tokens_max: config.limits.request_tokens_max,
-        kv_bytes_per_token: model.kv_bytes_per_token(),
-    };
     if prefix.is_on() {
-        shared = shared.with_prefix_cache(namespace);
-        let capacity = u64::from(prefix.idle_tokens_max) * caching.kv_bytes_per_token;
-        shared.caches.resident.capacity_bytes.store(capacity, Relaxed);
+        let kv_bytes = model.kv_bytes_per_token();
+        let caches = SharedCaches::of(tiers.as_ref(), prefix.idle_tokens_max, kv_bytes);
+        shared = shared.with_prefix_cache(namespace, caches);
     }
+    let caching = Caching { tiers, request_tokens_max: config.limits.request_tokens_max };
     let shared = Arc::new(shared);
     let worker = Worker::new(Arc::clone(&shared), prompter, received, executor, config.scheduler)
         .with_caching(caching);

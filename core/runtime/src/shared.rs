@@ -101,9 +101,12 @@ impl Shared {
     }
 
     /// With a prefix cache, in this namespace. Without it, every request bypasses the cache.
-    pub(crate) fn with_prefix_cache(mut self, namespace: NamespaceBuilder) -> Self {
-        self.namespace = Some(namespace);
-        self
+    pub(crate) fn with_prefix_cache(
+        self,
+        namespace: NamespaceBuilder,
+        caches: SharedCaches,
+    ) -> Self {
+        Self { namespace: Some(namespace), caches, ..self }
     }
 
     /// The namespace of prefixes without a salt; `None` without a prefix cache.

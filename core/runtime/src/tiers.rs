@@ -45,7 +45,7 @@ use self::places::Have;
 pub(crate) use self::queue::FileRef;
 use self::queue::{Queue, Write};
 use self::stats::Counters;
-pub(crate) use self::stats::TiersStats;
+pub(crate) use self::stats::{TierCounters, TiersStats};
 
 /// What the store tells of itself.
 #[derive(Debug)]

@@ -280,7 +280,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         let load = self.scheduler.load();
         self.shared.stats.requests_running.store(load.running, Relaxed);
         self.shared.stats.cells_used.store(load.cells_used, Relaxed);
-        self.caching.publish(&load.prefix, &self.shared.caches);
+        self.shared.caches.resident(&load.prefix);
     }
 
     /// Saves what is resident and not saved, where files outlive the engine.

@@ -24,7 +24,7 @@ pub(crate) enum Readiness {
     Ready(Option<Tier>),
     /// One was asked for.
     Awaited(SnapshotId),
-    /// One has to be asked for.
+    /// This one has to be asked for.
     Unknown(SnapshotId),
 }
 
@@ -97,17 +97,17 @@ impl PrefixTree {
 
     /// Whether what `found` would restore is at hand.
     pub(crate) fn readiness(&self, found: &Match) -> Readiness {
-        let mut slowest = None;
+        let (mut slowest, mut awaited) = (None, None);
         for &node in &found.away {
             let snapshot = self.nodes.get(node).snapshot;
             let id = snapshot.expect("only nodes with snapshots are away");
             match self.snapshots.get(id).map(|snapshot| snapshot.place) {
                 Some(Place::Ready(tier)) => slowest = slowest.max(Some(tier)),
-                Some(Place::Awaited) => return Readiness::Awaited(id),
+                Some(Place::Awaited) => awaited = Some(id),
                 Some(Place::Unknown) | None => return Readiness::Unknown(id),
             }
         }
-        Readiness::Ready(slowest)
+        awaited.map_or(Readiness::Ready(slowest), Readiness::Awaited)
     }
 
     /// Notes that a snapshot was asked for.

@@ -3,7 +3,7 @@
 
 use super::snapshots::Place;
 use super::{LockId, Match, NodeId, PrefixTree};
-use crate::{MemoryOp, Namespace, SeqId, SnapshotId};
+use crate::{MemoryOp, Namespace, SeqId, SnapshotId, Tier};
 
 impl PrefixTree {
     /// Holds what was found, so that making room does not take it away.
@@ -96,7 +96,11 @@ impl PrefixTree {
             let node = self.nodes.get(tip);
             let snapshot = node.snapshot.expect("only nodes with snapshots are away");
             push_restore(ops, snapshot, keeper, node.start..node.end());
-            if let Some(snapshot) = self.snapshots.get_mut(snapshot) {
+            // Bytes that were read from a file are given up once they are used; those in the
+            // host's memory stay until something else is heard.
+            if let Some(snapshot) = self.snapshots.get_mut(snapshot)
+                && snapshot.place == Place::Ready(Tier::Disk)
+            {
                 snapshot.place = Place::Unknown;
             }
             self.set_resident(tip);

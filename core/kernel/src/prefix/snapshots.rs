@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{NodeId, PrefixTree};
-use crate::{SnapshotId, SnapshotKey, SnapshotPlace};
+use crate::{SnapshotId, SnapshotKey, SnapshotPlace, Tier};
 
 /// All snapshots that a node has.
 #[derive(Debug, Default)]
@@ -26,12 +26,12 @@ pub(super) struct Snapshot {
 /// Whether a snapshot can be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Nobody has asked since it was last used.
+    /// It has to be asked for.
     Unknown,
     /// It was asked for, or is on its way.
     Awaited,
     /// It is at hand.
-    Ready(crate::Tier),
+    Ready(Tier),
 }
 
 impl Snapshots {
@@ -68,10 +68,14 @@ impl Snapshots {
 }
 
 impl PrefixTree {
-    /// Notes that a snapshot was saved, and how large it is.
+    /// Notes that a snapshot was saved, and how large it is. It is in the host's memory until
+    /// something else is heard.
     pub(crate) fn saved(&mut self, id: SnapshotId, bytes: u64) {
         if let Some(snapshot) = self.snapshots.get_mut(id) {
             snapshot.bytes = bytes;
+            if snapshot.place == Place::Unknown {
+                snapshot.place = Place::Ready(Tier::Host);
+            }
         }
     }
 

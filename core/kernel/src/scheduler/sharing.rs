@@ -59,14 +59,13 @@ impl Scheduler {
         } else {
             found
         };
-        match tree.readiness(&found) {
-            Readiness::Ready(_) => {}
-            Readiness::Awaited(snapshot) => return Err(Hold::Snapshot(snapshot)),
-            Readiness::Unknown(snapshot) => {
-                tree.await_snapshot(snapshot);
-                self.outputs.push_back(Output::Fetch { snapshot });
-                return Err(Hold::Snapshot(snapshot));
-            }
+        // All at once, so that they are fetched beside each other.
+        while let Readiness::Unknown(snapshot) = tree.readiness(&found) {
+            tree.await_snapshot(snapshot);
+            self.outputs.push_back(Output::Fetch { snapshot });
+        }
+        if let Readiness::Awaited(snapshot) = tree.readiness(&found) {
+            return Err(Hold::Snapshot(snapshot));
         }
         let exact = self.config.prefix.reuse == Reuse::ExactEnds;
         match leader(&self.running, sequence, wanted, exact) {

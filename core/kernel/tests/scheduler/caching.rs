@@ -192,6 +192,7 @@ fn what_leaves_is_saved_and_comes_back() {
     rig.submit_prompt(tokens(5000..5095), 4, CacheUse::Bypass);
     rig.run();
     assert_eq!(rig.scheduler.load().prefix.resident_tokens, 0);
+    rig.spill();
     let again = rig.submit_prompt(prompt(20, 1, 5), 2, tenant("a"));
     assert!(rig.step().is_empty(), "it waits for its snapshot");
     let snapshot = asked(&rig);
@@ -212,6 +213,7 @@ fn a_snapshot_that_is_lost_is_computed_again() {
     let mut rig = Rig::caching(4, 0);
     rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
     rig.run();
+    rig.spill();
     let again = rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
     rig.step();
     let snapshot = asked(&rig);
@@ -241,11 +243,9 @@ fn a_restore_that_is_refused_costs_a_prompt_and_leaves_no_cells() {
     let mut rig = Rig::caching(4, 0);
     rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
     rig.run();
-    let again = rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
-    rig.step();
-    let snapshot = asked(&rig);
+    let (snapshot, _) = rig.scheduler.snapshots_coldest_first()[0];
     rig.backend.lose_snapshot(snapshot);
-    rig.scheduler.place_snapshot(snapshot, SnapshotPlace::Ready(Tier::Host));
+    let again = rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
     rig.run();
     assert_eq!((rig.hit(again), rig.admissions(again)), (None, 1));
     answers(&mut rig, again, &prompt(20, 1, 2), 2);
@@ -298,9 +298,7 @@ fn what_is_kept_gives_way_rather_than_let_somebody_wait_for_ever() {
     assert_eq!(rig.end(large), Some(Ended::Finished(FinishReason::Length)));
     // It is still asked for, and restored.
     let request = rig.submit_prompt(prompt(60, 1, 3), 2, tenant("a"));
-    rig.step();
-    let snapshot = asked(&rig);
-    rig.scheduler.place_snapshot(snapshot, SnapshotPlace::Ready(Tier::Host));
+    assert_eq!(rig.step(), [(request, 3)], "the host's memory is at hand");
     rig.run();
     assert_eq!(rig.hit(request), Some((60, Tier::Host)));
 }

@@ -6,7 +6,7 @@ use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
     Backend, CacheUse, Chunk, End, FinishReason, Goal, Outcome, Output, Plan, PrefixConfig,
     Request, RequestId, SamplingParams, Scheduler, SchedulerConfig, SchedulerOptions, SeqId,
-    SequenceFailure, StepError, Tier, Timestamp, Token,
+    SequenceFailure, SnapshotPlace, StepError, Tier, Timestamp, Token,
 };
 
 /// One request's part of a batch: who, and how many tokens.
@@ -124,6 +124,13 @@ impl Rig {
             deadline: None,
         });
         id
+    }
+
+    /// Moves every snapshot out of the host's memory, into files.
+    pub(crate) fn spill(&mut self) {
+        for (snapshot, _) in self.scheduler.snapshots_coldest_first() {
+            self.scheduler.place_snapshot(snapshot, SnapshotPlace::Away);
+        }
     }
 
     /// How much of its prompt `request` was spared, and from where.

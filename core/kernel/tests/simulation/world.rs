@@ -32,6 +32,8 @@ pub(crate) struct World {
     outcome: Outcome,
     /// Prompts to begin like.
     prompts: Vec<Vec<Token>>,
+    /// Snapshots in the host's memory, which leave it some day.
+    spilling: Vec<SnapshotId>,
     /// Snapshots that are on their way.
     fetches: Vec<SnapshotId>,
     /// Requests whose prefixes are to be unpinned some day.
@@ -59,6 +61,7 @@ impl World {
             plan: Plan::default(),
             outcome: Outcome::default(),
             prompts: Vec::new(),
+            spilling: Vec::new(),
             fetches: Vec::new(),
             pins: Vec::new(),
             tally: Tally { schedules: 1, ..Tally::default() },
@@ -216,6 +219,17 @@ impl World {
     /// Lets some of the snapshots that are on their way arrive, or get lost.
     fn answer_fetches(&mut self) {
         let random = &mut self.random;
+        for snapshot in std::mem::take(&mut self.spilling) {
+            match random.within(0..=9) {
+                0..=2 => self.scheduler.place_snapshot(snapshot, SnapshotPlace::Away),
+                3 if random.one_in(self.scenario.losses) => {
+                    self.backend.lose_snapshot(snapshot);
+                    self.scheduler.place_snapshot(snapshot, SnapshotPlace::Lost);
+                }
+                4 => {}
+                _ => self.spilling.push(snapshot),
+            }
+        }
         let (arrived, away): (Vec<_>, Vec<_>) =
             self.fetches.drain(..).partition(|_| random.one_in(2));
         self.fetches = away;
@@ -275,6 +289,8 @@ impl World {
         let result = self.backend.execute(&self.plan, &mut self.outcome);
         self.tally.refused_operations += self.outcome.refused.len() as u64;
         self.tally.saves += self.outcome.saved.len() as u64;
+        let saved = self.outcome.saved.iter().map(|(snapshot, _)| *snapshot);
+        self.spilling.extend(saved);
         let compacts = |op: &&MemoryOp| matches!(op, MemoryOp::Compact { .. });
         self.tally.compactions += self.plan.ops.iter().filter(compacts).count() as u64;
         let all_cells = self.scenario.cells == self.scenario.config.context_tokens;

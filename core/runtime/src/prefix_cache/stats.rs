@@ -1,10 +1,13 @@
 //! What the prefix cache holds and has done: counters that the worker and the tiers write, and
 //! anyone reads, without waiting.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Weak};
 
-use indwell_kernel::Tier;
+use indwell_kernel::{PrefixLoad, Tier};
+
+use crate::tiers::{TierCounters, Tiers, TiersStats};
 
 /// What an engine's prefix cache holds and has done, tier by tier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub struct CacheStats {
 pub struct CacheTierStats {
     /// Pieces of prefixes: runs of tokens that are kept and given up as one.
     pub entries: u64,
-    /// Tokens in them.
+    /// Tokens in them; outside the model's memory reckoned from the bytes.
     pub tokens: u64,
     /// Bytes they take.
     pub bytes: u64,
@@ -42,6 +45,11 @@ pub struct CacheTierStats {
 /// The counters behind [`CacheStats`].
 #[derive(Debug, Default)]
 pub(crate) struct SharedCaches {
+    /// The other tiers, which count for themselves; not kept alive by who reads the counters.
+    tiers: Weak<Tiers>,
+    kv_bytes_per_token: u64,
+    /// The engine is over: nothing is in the host's memory any more.
+    is_emptied: AtomicBool,
     pub(crate) resident: SharedTier,
     pub(crate) host: SharedTier,
     pub(crate) disk: SharedTier,
@@ -61,6 +69,42 @@ pub(crate) struct SharedTier {
 }
 
 impl SharedCaches {
+    /// Counters of a cache with these tiers, whose idle residents have room for `idle_tokens_max`.
+    pub(crate) fn of(
+        tiers: Option<&Arc<Tiers>>,
+        idle_tokens_max: u32,
+        kv_bytes_per_token: u64,
+    ) -> Self {
+        let caches = Self {
+            tiers: tiers.map(Arc::downgrade).unwrap_or_default(),
+            kv_bytes_per_token,
+            ..Self::default()
+        };
+        let capacity_bytes = u64::from(idle_tokens_max) * kv_bytes_per_token;
+        caches.resident.capacity_bytes.store(capacity_bytes, Relaxed);
+        caches
+    }
+
+    /// What the scheduler says is resident.
+    pub(crate) fn resident(&self, load: &PrefixLoad) {
+        let resident = &self.resident;
+        resident.entries.store(load.residents.into(), Relaxed);
+        resident.tokens.store(load.resident_tokens.into(), Relaxed);
+        let bytes = u64::from(load.resident_tokens) * self.kv_bytes_per_token;
+        resident.bytes.store(bytes, Relaxed);
+        resident.evictions.store(load.evictions, Relaxed);
+        self.pinned_tokens.store(load.pinned_tokens.into(), Relaxed);
+    }
+
+    /// What the other tiers count: tokens from bytes, as snapshots are little more than keys and
+    /// values.
+    fn take_in(&self, stats: &TiersStats) {
+        if !self.is_emptied.load(Relaxed) {
+            self.host.take_in(&stats.host, self.kv_bytes_per_token);
+        }
+        self.disk.take_in(&stats.disk.tier, self.kv_bytes_per_token);
+    }
+
     /// A request did not compute `tokens` of its prompt, the slowest of which came from `tier`.
     pub(crate) fn hit(&self, tokens: u32, tier: Tier) {
         let tier = match tier {
@@ -75,6 +119,7 @@ impl SharedCaches {
     /// The engine is over: nothing is in its memory any more. What was counted stays, and so do
     /// files.
     pub(crate) fn emptied(&self) {
+        self.is_emptied.store(true, Relaxed);
         for tier in [&self.resident, &self.host] {
             for held in [&tier.entries, &tier.tokens, &tier.bytes] {
                 held.store(0, Relaxed);
@@ -84,6 +129,9 @@ impl SharedCaches {
     }
 
     pub(crate) fn snapshot(&self) -> CacheStats {
+        if let Some(tiers) = self.tiers.upgrade() {
+            self.take_in(&tiers.stats());
+        }
         CacheStats {
             resident: self.resident.snapshot(),
             host: self.host.snapshot(),
@@ -94,6 +142,14 @@ impl SharedCaches {
 }
 
 impl SharedTier {
+    fn take_in(&self, counters: &TierCounters, kv_bytes_per_token: u64) {
+        self.entries.store(counters.entries, Relaxed);
+        self.bytes.store(counters.bytes, Relaxed);
+        self.tokens.store(counters.bytes / kv_bytes_per_token.max(1), Relaxed);
+        self.capacity_bytes.store(counters.capacity_bytes, Relaxed);
+        self.evictions.store(counters.evictions, Relaxed);
+    }
+
     fn snapshot(&self) -> CacheTierStats {
         CacheTierStats {
             entries: self.entries.load(Relaxed),

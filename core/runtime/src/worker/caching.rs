@@ -1,13 +1,11 @@
-//! The worker's side of the prefix cache's other tiers: what the scheduler asks of them, what
-//! they tell it, and what is told to everybody.
+//! The worker's side of the prefix cache's other tiers: what the scheduler asks of them, and
+//! what they tell it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use indwell_kernel::{PrefixLoad, Scheduler, SnapshotId};
+use indwell_kernel::{Scheduler, SnapshotId};
 
-use crate::prefix_cache::SharedCaches;
 use crate::tiers::{TierEvent, Tiers};
 
 /// How long closing waits for files to be written.
@@ -20,7 +18,6 @@ pub(crate) struct Caching {
     pub(crate) tiers: Option<Arc<Tiers>>,
     /// The longest prefix that a request can have.
     pub(crate) request_tokens_max: u32,
-    pub(crate) kv_bytes_per_token: u64,
 }
 
 impl Caching {
@@ -83,26 +80,6 @@ impl Caching {
     pub(super) fn close(&self) {
         if let Some(tiers) = &self.tiers {
             tiers.close(CLOSE_WITHIN);
-        }
-    }
-
-    /// Tells everybody what is cached.
-    pub(super) fn publish(&self, load: &PrefixLoad, caches: &SharedCaches) {
-        let resident = &caches.resident;
-        resident.entries.store(load.residents.into(), Relaxed);
-        resident.tokens.store(load.resident_tokens.into(), Relaxed);
-        let bytes = u64::from(load.resident_tokens) * self.kv_bytes_per_token;
-        resident.bytes.store(bytes, Relaxed);
-        resident.evictions.store(load.evictions, Relaxed);
-        caches.pinned_tokens.store(load.pinned_tokens.into(), Relaxed);
-        let Some(tiers) = &self.tiers else { return };
-        let stats = tiers.stats();
-        for (shared, tier) in [(&caches.host, stats.host), (&caches.disk, stats.disk.tier)] {
-            shared.entries.store(tier.entries, Relaxed);
-            shared.bytes.store(tier.bytes, Relaxed);
-            shared.tokens.store(tier.bytes / self.kv_bytes_per_token.max(1), Relaxed);
-            shared.capacity_bytes.store(tier.capacity_bytes, Relaxed);
-            shared.evictions.store(tier.evictions, Relaxed);
         }
     }
 }
