@@ -218,7 +218,7 @@ export interface LoadOptions {
   streamCapacity?: number;
   /**
    * Tokens of prefixes that nobody uses just now, which the context may hold for later requests; 0
-   * turns the prefix cache off. Default 4096, or half of `contextTokens` if that is less.
+   * turns the prefix cache off. Default 2048, or half of `contextTokens` if that is less.
    */
   prefixCacheTokens?: number;
   /**

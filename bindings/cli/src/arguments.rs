@@ -117,7 +117,7 @@ pub(crate) struct EngineArguments {
     /// Layers on the GPU [default: all, where there is one]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     gpu_layers: Option<i64>,
-    /// Tokens of cached prefixes that no request is using [default: 4096, or half of the context]
+    /// Tokens of cached prefixes that no request is using [default: 2048, or half of the context]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     prefix_cache_tokens: Option<i64>,
     /// Bytes of cached prefixes in the host's memory [default: 1 GiB, or an eighth of the memory]

@@ -72,7 +72,7 @@ class Engine:
             Default 256.
         prefix_cache_tokens: How many tokens of cached prefixes stay in the model's memory though no
             request uses them; pinned ones are not counted. 0 turns the prefix cache off. Default
-            4096, and never more than half of `context_tokens`.
+            2048, and never more than half of `context_tokens`.
         host_cache_bytes: How much of the host's memory cached prefixes may take that left the
             model's, 0 for none. Default 1 GiB, and never more than an eighth of the memory that the
             process may use.

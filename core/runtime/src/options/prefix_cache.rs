@@ -6,7 +6,7 @@ use super::OptionValue;
 use crate::{Error, Result, machine};
 
 /// Resident tokens that no running request uses, when nothing is said.
-pub(crate) const PREFIX_CACHE_TOKENS_DEFAULT: u32 = 4096;
+pub(crate) const PREFIX_CACHE_TOKENS_DEFAULT: u32 = 2048;
 /// Bytes of the host tier when nothing is said, on a machine with eight times as many or more.
 pub(crate) const HOST_CACHE_BYTES_DEFAULT: u64 = 1 << 30;
 /// Bytes of the disk tier when only its folder is named.

@@ -58,7 +58,7 @@ public struct EngineOptions: Sendable, Hashable {
     public var flashAttention: Bool?
     /// Events that a stream's reader may be behind before its request pauses; 256.
     public var streamCapacity: Int?
-    /// Tokens of cached prefixes that no request is using, at most, up to ``contextTokens``; 4096, or half of the
+    /// Tokens of cached prefixes that no request is using, at most, up to ``contextTokens``; 2048, or half of the
     /// context where that is less. 0 for no prefix cache.
     public var prefixCacheTokens: Int?
     /// Bytes of cached prefixes in the host's memory, at most; 1 GiB, or an eighth of the memory where that is less.

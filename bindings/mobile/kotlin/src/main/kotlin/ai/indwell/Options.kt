@@ -21,7 +21,7 @@ import kotlin.time.Duration
  * @property gpuLayers layers of the model on the GPU; all of them where there is one
  * @property flashAttention whether to use flash attention; llama.cpp decides
  * @property streamCapacity events that a stream's reader may be behind before its request pauses; 256
- * @property prefixCacheTokens tokens of cached prefixes that no request is using, at most, up to [contextTokens]; 4096,
+ * @property prefixCacheTokens tokens of cached prefixes that no request is using, at most, up to [contextTokens]; 2048,
  * or half of the context where that is less. 0 for no prefix cache
  * @property hostCacheBytes bytes of cached prefixes in the host's memory, at most; 1 GiB, or an eighth of the memory
  * where that is less. 0 for none
