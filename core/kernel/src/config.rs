@@ -39,6 +39,9 @@ pub struct PrefixConfig {
     pub residents_max: u32,
     /// Resident tokens that no running request uses, pinned ones not counted.
     pub idle_tokens_max: u32,
+    /// The same while anything is computed, which every idle cell slows down; at most
+    /// `idle_tokens_max`.
+    pub idle_tokens_beside_batch_max: u32,
     /// Whether what leaves the memory is saved to other tiers first.
     pub snapshots: bool,
     /// Fewer tokens than this are computed rather than waited for or saved; at least 1.
@@ -54,6 +57,7 @@ impl PrefixConfig {
         reuse: Reuse::AnyPosition,
         residents_max: 0,
         idle_tokens_max: 0,
+        idle_tokens_beside_batch_max: 0,
         snapshots: false,
         worthwhile_tokens_min: Self::WORTHWHILE_TOKENS_DEFAULT,
         drift_cells_min: Self::DRIFT_CELLS_DEFAULT,

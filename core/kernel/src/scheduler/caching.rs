@@ -130,8 +130,11 @@ impl Scheduler {
     pub(super) fn tend_cache(&mut self, plan: &mut Plan) {
         let Some(tree) = &mut self.tree else { return };
         let beside_batch = !plan.chunks.is_empty();
+        let prefix = &self.config.prefix;
+        let idle_max =
+            if beside_batch { prefix.idle_tokens_beside_batch_max } else { prefix.idle_tokens_max };
         let mut evicted = 0;
-        while tree.idle_tokens() > self.config.prefix.idle_tokens_max
+        while tree.idle_tokens() > idle_max
             && !(beside_batch && evicted >= EVICTED_BESIDE_BATCH_MAX)
             && let Some(freed) = tree.evict(Need::Cap, &mut plan.ops)
         {

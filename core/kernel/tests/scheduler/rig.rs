@@ -79,6 +79,7 @@ impl Rig {
             prefix: PrefixConfig {
                 residents_max: residents,
                 idle_tokens_max,
+                idle_tokens_beside_batch_max: idle_tokens_max,
                 snapshots: true,
                 worthwhile_tokens_min: 4,
                 ..PrefixConfig::OFF

@@ -87,10 +87,12 @@ fn prefix(random: &mut Random, context: u32) -> PrefixConfig {
         return PrefixConfig::OFF;
     }
     let exact = random.one_in(5);
+    let idle_tokens_max = random.within(0..=context);
     PrefixConfig {
         reuse: if exact { Reuse::ExactEnds } else { Reuse::AnyPosition },
         residents_max: random.within(1..=6),
-        idle_tokens_max: random.within(0..=context),
+        idle_tokens_max,
+        idle_tokens_beside_batch_max: random.within(0..=idle_tokens_max),
         snapshots: !exact && !random.one_in(3),
         worthwhile_tokens_min: random.pick(&[1, 4, 16]),
         drift_cells_min: random.pick(&[1, 10, 512]),

@@ -16,6 +16,10 @@ use crate::tiers::{DiskConfig, Fingerprint, Tiers, TiersConfig};
 /// nothing but its number; past some dozens, what is cached is bounded by its tokens.
 const RESIDENTS_MAX: u32 = 128;
 
+/// While anything is computed, this share of the idle tokens stays resident: beside eight streams,
+/// every thousand idle cells cost a step four milliseconds more, and restoring them ten, once.
+const BESIDE_BATCH_DIVISOR: u32 = 4;
+
 /// The kernel's bounds for a memory of this kind.
 pub(crate) fn prefix_config(config: &EngineConfig, kind: MemoryKind) -> PrefixConfig {
     let options = &config.prefix_cache;
@@ -26,6 +30,7 @@ pub(crate) fn prefix_config(config: &EngineConfig, kind: MemoryKind) -> PrefixCo
             reuse,
             residents_max,
             idle_tokens_max: options.idle_tokens_max,
+            idle_tokens_beside_batch_max: options.idle_tokens_max / BESIDE_BATCH_DIVISOR,
             snapshots: reuse == Reuse::AnyPosition && keeps_snapshots(options),
             ..PrefixConfig::OFF
         },
