@@ -141,6 +141,8 @@ fn trimming_gives_memory_back() {
     assert_eq!(block_on(engine.trim(0)), Ok(0));
     let bytes = block_on(engine.trim(i64::MAX)).expect("an engine that runs");
     assert!(bytes > 0, "what was saved is given back");
+    // What had not been saved by then may be saved once; what was given back is not.
+    while block_on(engine.trim(i64::MAX)).expect("an engine that runs") > 0 {}
     // Steps that have nothing new to save.
     let bypass = NativeRequestOptions {
         cache: Some(NativeCacheMode::Bypass),

@@ -112,7 +112,8 @@ impl EngineBuilder {
     }
 
     /// Tokens of cached prefixes that stay in the model's memory though no request uses them, at
-    /// most; pinned ones are not counted. 0 turns the prefix cache off, with all its tiers.
+    /// most; pinned ones are not counted. While anything is computed, a quarter of them stay, or
+    /// 1024 if that is more. 0 turns the prefix cache off, with all its tiers.
     /// Default 2048, and never more than half of `context_tokens`.
     pub fn prefix_cache_tokens(mut self, tokens: u32) -> Self {
         self.options.prefix_cache.tokens = Some(tokens.into());

@@ -20,6 +20,9 @@ const RESIDENTS_MAX: u32 = 128;
 /// every thousand idle cells cost a step four milliseconds more, and restoring them ten, once.
 const BESIDE_BATCH_DIVISOR: u32 = 4;
 
+/// But so many may stay in any case: they are the prefixes that small engines use again at once.
+const BESIDE_BATCH_TOKENS_MIN: u32 = 1024;
+
 /// The kernel's bounds for a memory of this kind.
 pub(crate) fn prefix_config(config: &EngineConfig, kind: MemoryKind) -> PrefixConfig {
     let options = &config.prefix_cache;
@@ -30,7 +33,7 @@ pub(crate) fn prefix_config(config: &EngineConfig, kind: MemoryKind) -> PrefixCo
             reuse,
             residents_max,
             idle_tokens_max: options.idle_tokens_max,
-            idle_tokens_beside_batch_max: options.idle_tokens_max / BESIDE_BATCH_DIVISOR,
+            idle_tokens_beside_batch_max: beside_batch(options.idle_tokens_max),
             snapshots: reuse == Reuse::AnyPosition && keeps_snapshots(options),
             ..PrefixConfig::OFF
         },
@@ -92,6 +95,10 @@ pub(crate) fn tiers(
         let _ = commands.send(Command::Tier(event));
     });
     (namespace, Some(tiers))
+}
+
+fn beside_batch(idle_tokens_max: u32) -> u32 {
+    (idle_tokens_max / BESIDE_BATCH_DIVISOR).max(BESIDE_BATCH_TOKENS_MIN).min(idle_tokens_max)
 }
 
 fn keeps_snapshots(options: &PrefixCacheConfig) -> bool {
