@@ -52,7 +52,7 @@ impl Scheduler {
         }
     }
 
-    /// Says where a snapshot is, as [`Output::Fetch`] asks.
+    /// Says where a snapshot is, as [`crate::Output::Fetch`] asks.
     pub fn place_snapshot(&mut self, snapshot: SnapshotId, place: SnapshotPlace) {
         if let Some(tree) = &mut self.tree {
             tree.place(snapshot, place);
