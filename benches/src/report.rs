@@ -59,13 +59,7 @@ impl Report {
     /// # Errors
     /// When they can't be written.
     pub fn save(&self, directory: &Path, name: &str) -> Result<[PathBuf; 2]> {
-        let at = |path: &Path| format!("{} could not be written", path.display());
-        fs::create_dir_all(directory).with_context(|| at(directory))?;
-        let json = directory.join(format!("{name}.json"));
-        fs::write(&json, serde_json::to_string_pretty(self)? + "\n").with_context(|| at(&json))?;
-        let markdown = directory.join(format!("{name}.md"));
-        fs::write(&markdown, self.to_markdown()).with_context(|| at(&markdown))?;
-        Ok([json, markdown])
+        save(self, &self.to_markdown(), directory, name)
     }
 
     /// Says how much of the machine others used.
@@ -109,6 +103,26 @@ fn row(comparison: &Comparison, series: &Series) -> String {
 fn cell(values: &[f64], decimals: usize) -> String {
     let Some(Summary { median, min, max }) = Summary::of(values) else { return String::new() };
     format!("{median:.decimals$} [{min:.decimals$} to {max:.decimals$}]")
+}
+
+/// Writes what was measured as `NAME.json` and `NAME.md` into `directory`, and gives their paths.
+///
+/// # Errors
+/// When they can't be written.
+pub fn save(
+    measured: &impl Serialize,
+    markdown: &str,
+    directory: &Path,
+    name: &str,
+) -> Result<[PathBuf; 2]> {
+    let at = |path: &Path| format!("{} could not be written", path.display());
+    fs::create_dir_all(directory).with_context(|| at(directory))?;
+    let paths = ["json", "md"].map(|ending| directory.join(format!("{name}.{ending}")));
+    let json = serde_json::to_string_pretty(measured)? + "\n";
+    for (path, text) in paths.iter().zip([json.as_str(), markdown]) {
+        fs::write(path, text).with_context(|| at(path))?;
+    }
+    Ok(paths)
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub struct Outcome {
     pub failures: Vec<(SeqId, SequenceFailure)>,
     /// Memory operations that were refused, as indices into [`Plan::ops`], ascending.
     pub refused: Vec<usize>,
-    /// Snapshots that were saved, with their sizes in bytes.
-    pub saved: Vec<(SnapshotId, u64)>,
+    /// Snapshots that were saved.
+    pub saved: Vec<SnapshotId>,
     /// The memory's extent: its highest used cell and all below it, which attention passes over.
     /// `None` where the backend does not count cells.
     pub extent: Option<u32>,

@@ -88,6 +88,23 @@ pub enum MemoryOp {
     },
 }
 
+impl MemoryOp {
+    /// Its name, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            MemoryOp::Open { .. } => "open",
+            MemoryOp::Truncate { .. } => "truncate",
+            MemoryOp::Release { .. } => "release",
+            MemoryOp::Share { .. } => "share",
+            MemoryOp::Replace { .. } => "replace",
+            MemoryOp::Save { .. } => "save",
+            MemoryOp::Restore { .. } => "restore",
+            MemoryOp::Compact { .. } => "compact",
+        }
+    }
+}
+
 /// Consecutive tokens of one sequence, to be computed in this step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {

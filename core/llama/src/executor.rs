@@ -119,10 +119,9 @@ impl Executor {
             MemoryOp::Save { seq, range, snapshot, key } => {
                 let Some(store) = &self.store else { return false };
                 let Some(bytes) = self.context.save(*seq, range.clone()) else { return false };
-                let size = bytes.len() as u64;
                 let taken = store.put(*snapshot, key, bytes);
                 if taken {
-                    outcome.saved.push((*snapshot, size));
+                    outcome.saved.push(*snapshot);
                 }
                 taken
             }

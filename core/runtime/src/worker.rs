@@ -25,6 +25,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use indwell_kernel::{
     Backend, End, FinishReason, Outcome, Output, Plan, RequestId, Scheduler, SchedulerConfig,
+    SequenceFailure,
 };
 
 use self::answer::Answer;
@@ -129,6 +130,10 @@ impl<B: Backend + Send + 'static> Worker<B> {
     fn step(&mut self) {
         let executed = self.backend.execute(&self.plan, &mut self.outcome);
         self.shared.stats.steps.fetch_add(u64::from(!self.plan.chunks.is_empty()), Relaxed);
+        for &at in &self.outcome.refused {
+            // What was refused is computed anew, or stays where it is: nobody else would know.
+            tracing::debug!(operation = self.plan.ops[at].name(), "the memory refused");
+        }
         match executed {
             Ok(()) => {
                 self.scheduler.commit(&self.plan, &self.outcome);
@@ -264,11 +269,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             End::Cached => (&stats.requests_finished, answer.finish(FinishReason::Length, now)),
             End::Cancelled => (&stats.requests_cancelled, Event::Cancelled),
             End::DeadlineExceeded => (&stats.requests_failed, Event::Failed(deadline_exceeded())),
-            End::Failed(failure) => {
-                let remedy = "try again; if it stays so, please report this";
-                let error = Error::remedied(ErrorKind::Internal, failure.to_string(), remedy);
-                (&stats.requests_failed, Event::Failed(error))
-            }
+            End::Failed(failure) => (&stats.requests_failed, Event::Failed(failed(&failure))),
         };
         counter.fetch_add(1, Relaxed);
         // Before the event: whoever reads it may ask for the load next.
@@ -317,6 +318,18 @@ impl<B: Backend + Send + 'static> Worker<B> {
             answer.send_terminal(Event::Failed(reason.clone()));
         }
     }
+}
+
+fn failed(failure: &SequenceFailure) -> Error {
+    let (kind, remedy) = match failure {
+        SequenceFailure::NotCached => {
+            (ErrorKind::Overloaded, "let go of a prefix, or try again when fewer requests run")
+        }
+        SequenceFailure::Compute(_) | SequenceFailure::Sampling(_) | SequenceFailure::NoCells => {
+            (ErrorKind::Internal, "try again; if it stays so, please report this")
+        }
+    };
+    Error::remedied(kind, failure.to_string(), remedy)
 }
 
 fn deadline_exceeded() -> Error {

@@ -1,10 +1,10 @@
 //! What was found: a document of sections, as Markdown for people and as JSON for programs.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use indwell_benches::report::save;
 use indwell_benches::{Summary, machine};
 use serde::Serialize;
 
@@ -61,13 +61,7 @@ impl Document {
     /// # Errors
     /// When they can't be written.
     pub(crate) fn save(&self, directory: &Path, name: &str) -> Result<[PathBuf; 2]> {
-        let at = |path: &Path| format!("{} could not be written", path.display());
-        fs::create_dir_all(directory).with_context(|| at(directory))?;
-        let json = directory.join(format!("{name}.json"));
-        fs::write(&json, serde_json::to_string_pretty(self)? + "\n").with_context(|| at(&json))?;
-        let markdown = directory.join(format!("{name}.md"));
-        fs::write(&markdown, self.to_markdown()).with_context(|| at(&markdown))?;
-        Ok([json, markdown])
+        save(self, &self.to_markdown(), directory, name)
     }
 
     /// The document for people.

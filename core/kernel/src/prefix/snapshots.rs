@@ -19,7 +19,6 @@ pub(super) struct Snapshot {
     /// The nodes whose tokens it holds: one, or the parts of one that was cut.
     nodes: Vec<NodeId>,
     pub(super) range: Range<u32>,
-    bytes: u64,
     pub(super) place: Place,
 }
 
@@ -50,7 +49,7 @@ impl Snapshots {
     pub(super) fn add(&mut self, node: NodeId, range: Range<u32>) -> SnapshotId {
         let id = SnapshotId(self.count);
         self.count += 1;
-        let snapshot = Snapshot { nodes: vec![node], range, bytes: 0, place: Place::Unknown };
+        let snapshot = Snapshot { nodes: vec![node], range, place: Place::Unknown };
         self.known.insert(id, snapshot);
         id
     }
@@ -68,14 +67,12 @@ impl Snapshots {
 }
 
 impl PrefixTree {
-    /// Notes that a snapshot was saved, and how large it is. It is in the host's memory until
-    /// something else is heard.
-    pub(crate) fn saved(&mut self, id: SnapshotId, bytes: u64) {
-        if let Some(snapshot) = self.snapshots.get_mut(id) {
-            snapshot.bytes = bytes;
-            if snapshot.place == Place::Unknown {
-                snapshot.place = Place::Ready(Tier::Host);
-            }
+    /// Notes that a snapshot was saved. It is in the host's memory until something else is heard.
+    pub(crate) fn saved(&mut self, id: SnapshotId) {
+        if let Some(snapshot) = self.snapshots.get_mut(id)
+            && snapshot.place == Place::Unknown
+        {
+            snapshot.place = Place::Ready(Tier::Host);
         }
     }
 
@@ -149,20 +146,16 @@ impl PrefixTree {
         Some(id)
     }
 
-    /// The snapshots with their sizes in bytes, those that were not used for longest first.
-    pub(crate) fn snapshots_coldest_first(&self) -> Vec<(SnapshotId, u64)> {
+    /// The snapshots, those that were not used for longest first.
+    pub(crate) fn snapshots_coldest_first(&self) -> Vec<SnapshotId> {
         let last_use = |snapshot: &Snapshot| {
             let uses = snapshot.nodes.iter().map(|&node| self.nodes.get(node).last_use);
             uses.max().unwrap_or(0)
         };
-        let mut all: Vec<_> = self
-            .snapshots
-            .known
-            .iter()
-            .map(|(&id, snapshot)| (last_use(snapshot), id, snapshot.bytes))
-            .collect();
+        let known = self.snapshots.known.iter();
+        let mut all: Vec<_> = known.map(|(&id, snapshot)| (last_use(snapshot), id)).collect();
         all.sort_unstable();
-        all.into_iter().map(|(_, id, bytes)| (id, bytes)).collect()
+        all.into_iter().map(|(_, id)| id).collect()
     }
 
     pub(super) fn wants_snapshot(&self, id: NodeId) -> bool {

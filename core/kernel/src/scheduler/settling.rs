@@ -90,8 +90,8 @@ impl Scheduler {
         }
         self.compaction.observe(outcome.extent);
         let Some(tree) = &mut self.tree else { return };
-        for &(snapshot, bytes) in &outcome.saved {
-            tree.saved(snapshot, bytes);
+        for &snapshot in &outcome.saved {
+            tree.saved(snapshot);
         }
         for op in refused() {
             match op {

@@ -229,7 +229,7 @@ fn a_snapshot_that_has_no_room_is_not_saved_again_and_again() {
     let mut rig = Rig::caching(4, 100);
     rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
     rig.run();
-    let (snapshot, _) = rig.scheduler.snapshots_coldest_first()[0];
+    let snapshot = rig.scheduler.snapshots_coldest_first()[0];
     rig.scheduler.place_snapshot(snapshot, SnapshotPlace::Lost);
     assert!(rig.step().is_empty() && rig.plan.is_empty(), "{:?}", rig.plan);
     // But when it leaves the memory it is.
@@ -243,7 +243,7 @@ fn a_restore_that_is_refused_costs_a_prompt_and_leaves_no_cells() {
     let mut rig = Rig::caching(4, 0);
     rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
     rig.run();
-    let (snapshot, _) = rig.scheduler.snapshots_coldest_first()[0];
+    let snapshot = rig.scheduler.snapshots_coldest_first()[0];
     rig.backend.lose_snapshot(snapshot);
     let again = rig.submit_prompt(prompt(20, 1, 2), 2, tenant("a"));
     rig.run();

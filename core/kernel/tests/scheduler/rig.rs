@@ -129,7 +129,7 @@ impl Rig {
 
     /// Moves every snapshot out of the host's memory, into files.
     pub(crate) fn spill(&mut self) {
-        for (snapshot, _) in self.scheduler.snapshots_coldest_first() {
+        for snapshot in self.scheduler.snapshots_coldest_first() {
             self.scheduler.place_snapshot(snapshot, SnapshotPlace::Away);
         }
     }

@@ -289,8 +289,7 @@ impl World {
         let result = self.backend.execute(&self.plan, &mut self.outcome);
         self.tally.refused_operations += self.outcome.refused.len() as u64;
         self.tally.saves += self.outcome.saved.len() as u64;
-        let saved = self.outcome.saved.iter().map(|(snapshot, _)| *snapshot);
-        self.spilling.extend(saved);
+        self.spilling.extend(&self.outcome.saved);
         let compacts = |op: &&MemoryOp| matches!(op, MemoryOp::Compact { .. });
         self.tally.compactions += self.plan.ops.iter().filter(compacts).count() as u64;
         let all_cells = self.scenario.cells == self.scenario.config.context_tokens;

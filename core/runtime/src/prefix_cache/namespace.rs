@@ -13,15 +13,12 @@ use super::CacheMode;
 
 /// The namespace of requests without a salt, to which salts are added.
 ///
-/// `identity` is what the model is known by: [`file_identity`] or [`digest_identity`].
-pub(crate) fn base_namespace(
-    model: &Model,
-    identity: &[u8],
-    flash_attention: Option<bool>,
-) -> NamespaceBuilder {
+/// `identity` is what the model is known by: [`file_identity`] or [`digest_identity`]; `layout` is
+/// how the context lays out what it keeps.
+pub(crate) fn base_namespace(model: &Model, identity: &[u8], layout: &str) -> NamespaceBuilder {
     Namespace::builder()
         .field(NamespaceField::Model, identity)
-        .field(NamespaceField::KvTypes, kv_types(flash_attention).as_bytes())
+        .field(NamespaceField::KvTypes, layout.as_bytes())
         .field(NamespaceField::Rope, rope(model).as_bytes())
 }
 
@@ -60,16 +57,6 @@ pub(crate) fn file_identity(model: &Model) -> Vec<u8> {
         }
     }
     identity
-}
-
-/// llama.cpp's defaults; values are laid out otherwise with flash attention than without.
-fn kv_types(flash_attention: Option<bool>) -> String {
-    let flash = match flash_attention {
-        None => "auto",
-        Some(true) => "on",
-        Some(false) => "off",
-    };
-    format!("k f16, v f16, unified, flash attention {flash}")
 }
 
 /// The model's own: there is no option that changes it.
@@ -114,11 +101,5 @@ mod tests {
     #[test]
     fn without_a_cache_everybody_bypasses_it() {
         assert_eq!(salted(None, CacheMode::Use, Some("1")), CacheUse::Bypass);
-    }
-
-    #[test]
-    fn layouts_of_the_cache_are_told_apart() {
-        let layouts = [None, Some(true), Some(false)].map(kv_types);
-        assert!(layouts[0] != layouts[1] && layouts[1] != layouts[2] && layouts[0] != layouts[2]);
     }
 }

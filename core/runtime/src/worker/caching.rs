@@ -62,7 +62,7 @@ impl Caching {
     pub(super) fn trim(&self, bytes: u64, scheduler: &Scheduler) -> u64 {
         let Some(tiers) = &self.tiers else { return 0 };
         let mut freed = 0;
-        for (snapshot, _) in scheduler.snapshots_coldest_first() {
+        for snapshot in scheduler.snapshots_coldest_first() {
             if freed >= bytes {
                 break;
             }

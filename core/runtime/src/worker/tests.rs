@@ -8,14 +8,15 @@ use std::thread::JoinHandle;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
-    AdmissionGate, AdmissionLimits, Backend, Outcome, Plan, SchedulerConfig, SchedulerOptions,
-    StepError,
+    AdmissionGate, AdmissionLimits, Backend, CacheUse, Goal, Outcome, Plan, SamplingParams,
+    SchedulerConfig, SchedulerOptions, StepError, Token,
 };
 use indwell_llama::{Model, ModelParams};
 
 use super::Worker;
 use crate::prompt::Prompter;
 use crate::shared::{Command, RequestLimits, Shared};
+use crate::submission::Draft;
 use crate::{CompletionRequest, Error, ErrorKind, ModelInfo};
 
 /// An engine on a scripted backend.
@@ -150,6 +151,27 @@ fn a_failed_step_fails_those_in_it_and_the_engine_serves_on() {
     assert!(error.message().contains("scripted"), "{error}");
     let reply = rig.complete().max_tokens(5).run().expect("the next one is served");
     assert_eq!(reply.usage.completion_tokens, 5);
+}
+
+#[test]
+fn a_prefix_that_finds_no_room_is_told_to_try_again() {
+    // An engine without a prefix cache has room for none.
+    let rig = Rig::new(scripted(Vec::new()));
+    let draft = Draft {
+        prompt: vec![Token(1), Token(2)],
+        boundaries: Vec::new(),
+        goal: Goal::Cache,
+        cache: CacheUse::Bypass,
+        max_tokens: 1,
+        sampling: SamplingParams::greedy(),
+        logprobs: false,
+        stop: Vec::new(),
+        timeout: None,
+        submitted: rig.shared.now(),
+    };
+    let stream = draft.submit(Arc::clone(&rig.shared)).expect("a stream");
+    let error = stream.reply().expect_err("nothing keeps it");
+    assert_eq!(error.kind(), ErrorKind::Overloaded, "{error}");
 }
 
 #[test]
