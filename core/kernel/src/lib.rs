@@ -66,6 +66,8 @@
 //! | [`snapshot`] | computed tokens outside the backend's memory |
 //! | [`sampling`] | validated sampling parameters |
 //! | [`admission`] | the bounded queue's policy |
+//! | [`response`] | which answers may serve other requests |
+//! | [`flight`] | one computation that several callers wait for |
 //! | [`request`] | what the scheduler is asked, and how it ends |
 //! | [`sequence`] | one request's tokens and how many of them are computed |
 //! | [`prefix`] | which computed prefixes there are, and which leave first |
@@ -78,12 +80,14 @@
 pub mod admission;
 pub mod backend;
 pub mod config;
+pub mod flight;
 pub mod ids;
 pub mod invalid;
 pub mod namespace;
 pub mod plan;
 pub mod prefix;
 pub mod request;
+pub mod response;
 pub mod sampling;
 pub mod scheduler;
 pub mod sequence;
@@ -95,12 +99,17 @@ pub mod time;
 pub use admission::{AdmissionGate, AdmissionLimits, Overload};
 pub use backend::{Backend, Outcome, Sample, SequenceFailure, StepError};
 pub use config::{PrefixConfig, Reuse, SchedulerConfig, SchedulerOptions};
+pub use flight::{Caller, Flight, Hold};
 pub use ids::{RequestId, SeqId, SnapshotId, Token};
 pub use invalid::Invalid;
 pub use namespace::{Namespace, NamespaceBuilder, NamespaceField};
 pub use plan::{Chunk, MemoryOp, Plan};
 pub use prefix::PrefixLoad;
 pub use request::{CacheUse, End, FinishReason, Goal, Output, Request};
+pub use response::{
+    CacheMode, Effect, REQUEST_FIELDS, RequestField, ResponseKey, ResponsePolicy, SemanticSpace,
+    TimeToLive,
+};
 pub use sampling::{SamplingOptions, SamplingParams};
 pub use scheduler::{Load, Scheduler};
 pub use snapshot::{SnapshotKey, SnapshotPlace, Tier};

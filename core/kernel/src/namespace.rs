@@ -25,8 +25,11 @@ pub enum NamespaceField {
     KvTypes = 4,
     /// One image or sound that stands for tokens; one field each, in order.
     Media = 5,
-    /// What keeps a tenant's prefixes apart from the others'.
+    /// What keeps a tenant's prefixes and answers apart from the others'.
     Salt = 6,
+    /// What computes: versions, and ways of computing that may round differently. Of answers
+    /// only.
+    Build = 7,
 }
 
 /// Collects a namespace's fields.

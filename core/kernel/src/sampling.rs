@@ -38,6 +38,8 @@ pub struct SamplingParams {
     pub min_p: f32,
     /// The random generator's seed.
     pub seed: u32,
+    /// Whether the caller chose the seed, and so wants the same answer again.
+    pub seeded: bool,
 }
 
 impl SamplingParams {
@@ -47,10 +49,17 @@ impl SamplingParams {
         self.temperature == 0.0 || self.top_k == 1
     }
 
+    /// Whether the same request has the same answer again: nothing is random, or by a seed that
+    /// the caller chose.
+    #[must_use]
+    pub fn is_deterministic(&self) -> bool {
+        self.is_greedy() || self.seeded
+    }
+
     /// Greedy sampling: the default.
     #[must_use]
     pub fn greedy() -> Self {
-        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 0 }
+        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, seed: 0, seeded: false }
     }
 }
 
@@ -66,6 +75,7 @@ impl SamplingOptions {
             top_p: self.top_p()?,
             min_p: self.min_p()?,
             seed: self.seed(fresh_seed)?,
+            seeded: self.seed.is_some(),
         })
     }
 
