@@ -3,22 +3,33 @@
 //! Bounded, and it never blocks the worker: when it is full, the worker is told so and stops
 //! computing that sequence, and the reader's next look tells when to go on. Exactly one terminal
 //! event gets through, always, even when the mailbox is full or the worker goes down. The reader
-//! may block, wait for a time, or leave a waker.
+//! may block, wait for a time, or leave a waker. What events say is not known here, only which of
+//! them are [`Terminal`].
 //!
 //! Threads: one [`Sender`], one [`Receiver`], each used by one thread at a time. Wakers are
-//! called by the sender, outside the lock.
+//! called by the sender, outside the lock. This file is also compiled by `tests/shuttle`, with
+//! locks that a scheduler owns, and checked under many schedules; `tests/mailbox.rs` has its
+//! tests on real ones.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::Event;
+use crate::sync::{Condvar, Mutex};
 
-use crate::{Error, Event};
+/// What a mailbox has to know of its events.
+pub(crate) trait Terminal {
+    /// Whether it is the last one.
+    fn is_terminal(&self) -> bool;
+
+    /// The terminal event of a sender that went away without one.
+    fn lost() -> Self;
+}
 
 /// A mailbox whose sender is told to pause at `capacity` events.
-pub(crate) fn mailbox(capacity: usize) -> (Sender, Receiver) {
+pub(crate) fn mailbox<E: Terminal>(capacity: usize) -> (Sender<E>, Receiver<E>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
             queue: VecDeque::new(),
@@ -30,18 +41,18 @@ pub(crate) fn mailbox(capacity: usize) -> (Sender, Receiver) {
         }),
         arrived: Condvar::new(),
     });
-    (Sender { shared: Arc::clone(&shared) }, Receiver { shared })
+    (Sender { shared: Arc::clone(&shared) }, Receiver { source: Source::Sender(shared) })
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct Shared<E> {
+    state: Mutex<State<E>>,
     arrived: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
-    queue: VecDeque<Event>,
+struct State<E> {
+    queue: VecDeque<E>,
     capacity: usize,
     phase: Phase,
     /// The sender was told to pause and not yet to go on.
@@ -62,8 +73,8 @@ enum Phase {
 
 /// The worker's side.
 #[derive(Debug)]
-pub(crate) struct Sender {
-    shared: Arc<Shared>,
+pub(crate) struct Sender<E: Terminal = Event> {
+    shared: Arc<Shared<E>>,
 }
 
 /// What the worker is told of an event it sent.
@@ -75,9 +86,9 @@ pub(crate) enum Delivery {
     Full,
 }
 
-impl Sender {
+impl<E: Terminal> Sender<E> {
     /// Puts an event that is not terminal into the mailbox.
-    pub(crate) fn send(&self, event: Event) -> Delivery {
+    pub(crate) fn send(&self, event: E) -> Delivery {
         debug_assert!(!event.is_terminal(), "terminal events go through `finish`");
         self.put(|state| {
             if state.phase != Phase::Open || state.reader_gone {
@@ -94,7 +105,7 @@ impl Sender {
     }
 
     /// Puts the terminal event into the mailbox. Only the first one counts.
-    pub(crate) fn finish(&self, event: Event) {
+    pub(crate) fn finish(&self, event: E) {
         debug_assert!(event.is_terminal(), "other events go through `send`");
         self.put(|state| {
             if state.phase == Phase::Open {
@@ -105,7 +116,7 @@ impl Sender {
         });
     }
 
-    fn put<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn put<T>(&self, change: impl FnOnce(&mut State<E>) -> T) -> T {
         let mut state = self.shared.state.lock();
         let result = change(&mut state);
         let waker = state.waker.take();
@@ -118,56 +129,83 @@ impl Sender {
     }
 }
 
-impl Drop for Sender {
+impl<E: Terminal> Drop for Sender<E> {
     fn drop(&mut self) {
-        self.finish(Event::Failed(Error::poisoned("it went away without an answer")));
+        self.finish(E::lost());
     }
 }
 
 /// The reader's side.
 #[derive(Debug)]
-pub(crate) struct Receiver {
-    shared: Arc<Shared>,
+pub(crate) struct Receiver<E: Terminal = Event> {
+    source: Source<E>,
+}
+
+/// Where a reader's events come from.
+#[derive(Debug)]
+enum Source<E> {
+    Sender(Arc<Shared<E>>),
+    /// They were all there from the start.
+    Ready(std::vec::IntoIter<E>),
 }
 
 /// What the reader found.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct Taken<E = Event> {
     /// The event.
-    pub(crate) event: Event,
+    pub(crate) event: E,
     /// Whether the worker waits to be told that there is room again.
     pub(crate) resume: bool,
 }
 
 /// What a look into the mailbox gives.
 #[derive(Debug)]
-pub(crate) enum Look {
+pub(crate) enum Look<E = Event> {
     /// An event.
-    Taken(Taken),
+    Taken(Taken<E>),
     /// Nothing now.
     Empty,
     /// Nothing ever again.
     Ended,
 }
 
-impl Receiver {
+impl<E: Terminal> Receiver<E> {
+    /// A receiver of what is known already: no sender, no lock, one allocation. The last one of
+    /// `events` is terminal, and no other.
+    pub(crate) fn ready(events: impl IntoIterator<Item = E>) -> Self {
+        let events: Vec<E> = events.into_iter().collect();
+        debug_assert_eq!(
+            events.iter().position(Terminal::is_terminal).map(|last| last + 1),
+            Some(events.len()),
+            "the terminal event is the last one"
+        );
+        Self { source: Source::Ready(events.into_iter()) }
+    }
+
     /// Looks once.
-    pub(crate) fn try_take(&self) -> Look {
-        self.shared.state.lock().take()
+    pub(crate) fn try_take(&mut self) -> Look<E> {
+        match &mut self.source {
+            Source::Sender(shared) => shared.state.lock().take(),
+            Source::Ready(events) => next_ready(events),
+        }
     }
 
     /// Looks until there is something, or `deadline` has passed; `None` waits for ever.
-    pub(crate) fn take_until(&self, deadline: Option<Instant>) -> Look {
-        let mut state = self.shared.state.lock();
+    pub(crate) fn take_until(&mut self, deadline: Option<Instant>) -> Look<E> {
+        let shared = match &mut self.source {
+            Source::Sender(shared) => shared,
+            Source::Ready(events) => return next_ready(events),
+        };
+        let mut state = shared.state.lock();
         loop {
             match state.take() {
                 Look::Empty => {}
                 found => return found,
             }
             match deadline {
-                None => self.shared.arrived.wait(&mut state),
+                None => shared.arrived.wait(&mut state),
                 Some(deadline) => {
-                    if self.shared.arrived.wait_until(&mut state, deadline).timed_out() {
+                    if shared.arrived.wait_until(&mut state, deadline).timed_out() {
                         return state.take();
                     }
                 }
@@ -176,8 +214,12 @@ impl Receiver {
     }
 
     /// Looks, and leaves the task's waker if there is nothing.
-    pub(crate) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Look> {
-        let mut state = self.shared.state.lock();
+    pub(crate) fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Look<E>> {
+        let shared = match &mut self.source {
+            Source::Sender(shared) => shared,
+            Source::Ready(events) => return Poll::Ready(next_ready(events)),
+        };
+        let mut state = shared.state.lock();
         match state.take() {
             Look::Empty => {
                 match &mut state.waker {
@@ -191,17 +233,28 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
+impl<E: Terminal> Drop for Receiver<E> {
     fn drop(&mut self) {
-        let mut state = self.shared.state.lock();
+        let Source::Sender(shared) = &self.source else { return };
+        let mut state = shared.state.lock();
         state.reader_gone = true;
-        state.queue.clear();
-        state.waker = None;
+        let unread = std::mem::take(&mut state.queue);
+        let waker = state.waker.take();
+        // The sender is not to wait while these go: there may be many, and a waker is anybody's.
+        drop(state);
+        drop((unread, waker));
     }
 }
 
-impl State {
-    fn take(&mut self) -> Look {
+fn next_ready<E>(events: &mut std::vec::IntoIter<E>) -> Look<E> {
+    match events.next() {
+        Some(event) => Look::Taken(Taken { event, resume: false }),
+        None => Look::Ended,
+    }
+}
+
+impl<E: Terminal> State<E> {
+    fn take(&mut self) -> Look<E> {
         let Some(event) = self.queue.pop_front() else {
             return if self.phase == Phase::Ended { Look::Ended } else { Look::Empty };
         };
@@ -220,88 +273,4 @@ impl State {
 /// How long "for ever" is where an API wants an end.
 pub(crate) fn deadline_after(timeout: Duration) -> Option<Instant> {
     Instant::now().checked_add(timeout)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::TextDelta;
-
-    fn text(text: &str) -> Event {
-        Event::Text(TextDelta { text: text.to_owned(), logprobs: Vec::new() })
-    }
-
-    fn taken(look: Look) -> (String, bool) {
-        let Look::Taken(taken) = look else { panic!("{look:?}") };
-        let name = match taken.event {
-            Event::Text(delta) => delta.text,
-            Event::Cancelled => "cancelled".to_owned(),
-            Event::Failed(error) => error.kind().to_string(),
-            Event::Finished(_) => "finished".to_owned(),
-        };
-        (name, taken.resume)
-    }
-
-    #[test]
-    fn a_full_mailbox_pauses_its_sender_and_a_half_empty_one_resumes_it() {
-        let (sender, receiver) = mailbox(4);
-        for _ in 0..3 {
-            assert_eq!(sender.send(text("a")), Delivery::Room);
-        }
-        assert_eq!(sender.send(text("a")), Delivery::Full);
-        assert!(!taken(receiver.try_take()).1);
-        assert!(taken(receiver.try_take()).1, "half empty");
-        assert!(!taken(receiver.try_take()).1, "told once");
-    }
-
-    #[test]
-    fn the_terminal_event_fits_into_a_full_mailbox_and_comes_once() {
-        let (sender, receiver) = mailbox(1);
-        assert_eq!(sender.send(text("a")), Delivery::Full);
-        sender.finish(Event::Cancelled);
-        sender.finish(Event::Failed(Error::closed()));
-        drop(sender);
-        assert_eq!(taken(receiver.try_take()).0, "a");
-        assert_eq!(taken(receiver.try_take()).0, "cancelled");
-        assert!(matches!(receiver.try_take(), Look::Ended));
-        assert!(matches!(receiver.take_until(None), Look::Ended));
-    }
-
-    #[test]
-    fn a_sender_that_goes_down_is_a_terminal_event() {
-        let (sender, receiver) = mailbox(4);
-        let reader = std::thread::spawn(move || taken(receiver.take_until(None)).0);
-        drop(sender);
-        assert_eq!(reader.join().expect("no panic"), "engine_poisoned");
-    }
-
-    #[test]
-    fn a_reader_that_waits_for_a_time_gets_nothing_or_the_event() {
-        let (sender, receiver) = mailbox(4);
-        let soon = deadline_after(Duration::from_millis(5));
-        assert!(matches!(receiver.take_until(soon), Look::Empty));
-        sender.send(text("a"));
-        assert_eq!(taken(receiver.take_until(soon)).0, "a");
-    }
-
-    #[test]
-    fn a_waker_is_called_once_an_event_arrives() {
-        use std::sync::atomic::{AtomicUsize, Ordering};
-        struct Count(AtomicUsize);
-        impl std::task::Wake for Count {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, Ordering::SeqCst);
-            }
-        }
-        let (sender, receiver) = mailbox(4);
-        let count = Arc::new(Count(AtomicUsize::new(0)));
-        let waker = Waker::from(Arc::clone(&count));
-        let mut context = Context::from_waker(&waker);
-        assert!(receiver.poll_take(&mut context).is_pending());
-        assert!(receiver.poll_take(&mut context).is_pending());
-        sender.send(text("a"));
-        sender.send(text("b"));
-        assert_eq!(count.0.load(Ordering::SeqCst), 1);
-        assert!(receiver.poll_take(&mut context).is_ready());
-    }
 }
