@@ -3,6 +3,8 @@
 mod score;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
 use indwell::{Engine, EngineBuilder, EngineStats};
@@ -21,9 +23,29 @@ pub fn model() -> PathBuf {
     }
 }
 
-/// An engine on the default model, with a small context.
+/// An engine on the default model, with a small context. It computes what it was asked before,
+/// as its response cache is off.
 pub fn engine() -> EngineBuilder {
-    Engine::builder(model()).context_tokens(2048)
+    Engine::builder(model()).context_tokens(2048).response_cache_bytes(0)
+}
+
+/// Polls a future on this thread until it is ready.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
 }
 
 /// The engine's statistics.

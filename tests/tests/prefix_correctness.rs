@@ -156,6 +156,7 @@ fn engine(model: &Path) -> Engine {
         .sequences_max(CALLERS as u32)
         .prefix_cache_tokens(1500)
         .host_cache_bytes(64 << 20)
+        .response_cache_bytes(0)
         .build()
         .expect("an engine")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::FutureExt;
 use indwell::{CacheMode, Engine, ErrorKind, Event, TokenStream, Wait};
-use indwell_tests::{cached_cells, engine, stats, wait_until};
+use indwell_tests::{block_on, cached_cells, engine, stats, wait_until};
 
 const LONG: &str = "Tell me a very long story about a llama who crosses the Andes.";
 
@@ -172,23 +172,4 @@ fn a_full_queue_is_told_at_once_and_with_a_hint() {
     drop(running);
     wait_until(&engine, |stats| stats.requests_waiting < 2);
     assert!(engine.chat("Hello").stream().is_ok());
-}
-
-/// Polls a future on this thread until it is ready.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(output) => return output,
-            std::task::Poll::Pending => std::thread::park(),
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use indwell_kernel::AdmissionGate;
 use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, SnapshotStore};
@@ -10,6 +11,7 @@ use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, Snapsh
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
 use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
+use crate::responses;
 use crate::shared::Shared;
 use crate::worker::{Caching, Worker};
 use crate::{Engine, Error, ModelInfo, ModelSource, OptionValue, Progress, Result, Stage};
@@ -140,6 +142,27 @@ impl EngineBuilder {
         self
     }
 
+    /// Bytes of complete answers that are kept for the same questions, bookkeeping included; 0
+    /// turns the response cache off, and with it the sharing of computations by the same requests
+    /// in flight. Default 64 MiB, and never more than a 64th of what the process may use.
+    pub fn response_cache_bytes(mut self, bytes: u64) -> Self {
+        self.options.response_cache.bytes = Some(saturated(bytes));
+        self
+    }
+
+    /// How long answers are kept, unless a request says otherwise. Default: while there is room.
+    pub fn response_cache_ttl(mut self, ttl: Duration) -> Self {
+        self.options.response_cache.ttl_ms = Some(ttl.as_secs_f64() * 1000.0);
+        self
+    }
+
+    /// A folder for answers that outlive the process; it is made if it is not there. One engine at
+    /// a time uses it. Default: none, and nothing is written.
+    pub fn response_cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.options.response_cache.dir = Some(dir.into());
+        self
+    }
+
     /// Sets an option by its name, as callers without Rust's types do. A name or type that is
     /// not known fails [`Self::build`].
     pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
@@ -212,10 +235,13 @@ fn start(
         },
     )?;
     let (commands, received) = crossbeam_channel::unbounded();
-    let (namespace, tiers) =
-        setup::tiers(&config, &prefix, &model, &context.layout_id(), &commands, |share| {
-            on_progress(thousandths(Stage::Load, share));
-        });
+    let layout = context.layout_id();
+    let identity = setup::Identity::of(&config, &model, |share| {
+        on_progress(thousandths(Stage::Load, share));
+    });
+    let namespace = identity.namespace(&model, &layout);
+    let responses = responses::setup::open(&config, &identity, namespace.clone())?;
+    let tiers = setup::tiers(&config, &prefix, &identity, &layout, &commands);
     let abort = context.abort_handle();
     let store = tiers.clone().map(|tiers| -> Arc<dyn SnapshotStore> { tiers });
     let executor = Executor::new(context, store)?;
@@ -228,7 +254,8 @@ fn start(
         info,
         config.limits,
         config.scheduler.context_tokens,
-    );
+    )
+    .with_responses(responses);
     if prefix.is_on() {
         let kv_bytes = model.kv_bytes_per_token();
         let caches = SharedCaches::of(tiers.as_ref(), prefix.idle_tokens_max, kv_bytes);

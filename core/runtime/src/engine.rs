@@ -75,8 +75,8 @@ impl Engine {
         PrefixRequest::new(Arc::clone(&self.handle.shared), messages.into().0)
     }
 
-    /// What the prefix cache holds and has done, tier by tier. Never blocks; works after closing
-    /// too.
+    /// What the caches hold and have done: the prefix cache tier by tier, and the response cache.
+    /// Never blocks; works after closing too.
     ///
     /// # Errors
     /// `forked` in a forked process.
@@ -84,7 +84,33 @@ impl Engine {
         if self.handle.shared.is_forked() {
             return Err(Error::forked());
         }
-        Ok(self.handle.shared.caches.snapshot())
+        let shared = &self.handle.shared;
+        let response = shared.responses().map(|responses| responses.stats()).unwrap_or_default();
+        Ok(CacheStats { response, ..shared.caches.snapshot() })
+    }
+
+    /// Forgets every stored answer, in memory and on disk; how many there were. Answers that are
+    /// being computed at this moment are not stored either.
+    ///
+    /// # Errors
+    /// An engine that is over: `engine_closed`, `engine_poisoned` or `forked`.
+    pub fn invalidate_responses(&self) -> Result<u64> {
+        self.invalidate(None)
+    }
+
+    /// Forgets the stored answers to requests with this salt, as
+    /// [`Self::invalidate_responses`] does with all.
+    ///
+    /// # Errors
+    /// An engine that is over, and `invalid_request` for what is no salt.
+    pub fn invalidate_responses_of(&self, cache_salt: impl Into<String>) -> Result<u64> {
+        self.invalidate(Some(crate::options::cache_salt(cache_salt.into())?))
+    }
+
+    fn invalidate(&self, salt: Option<String>) -> Result<u64> {
+        let shared = &self.handle.shared;
+        shared.check_open()?;
+        Ok(shared.responses().map_or(0, |responses| responses.invalidate(salt.as_deref())))
     }
 
     /// Gives back at least `bytes` of the memory that cached prefixes take, coldest first, if

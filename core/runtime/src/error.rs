@@ -28,6 +28,8 @@ pub enum ErrorKind {
     ModelLoad,
     /// Free memory, or ask for less context.
     OutOfMemory,
+    /// Ask again without `only_if_cached`: nothing is stored for the request.
+    NotCached,
     /// The engine was closed: make a new one.
     EngineClosed,
     /// The engine failed and will serve no more: make a new one, and report it.
@@ -54,6 +56,7 @@ impl ErrorKind {
             ErrorKind::Cancelled => "cancelled",
             ErrorKind::ModelLoad => "model_load",
             ErrorKind::OutOfMemory => "out_of_memory",
+            ErrorKind::NotCached => "not_cached",
             ErrorKind::EngineClosed => "engine_closed",
             ErrorKind::EnginePoisoned => "engine_poisoned",
             ErrorKind::Unsupported => "unsupported",
@@ -172,6 +175,14 @@ impl Error {
             ErrorKind::Forked,
             "this process was forked after the engine was made, and its threads are not here",
             "make engines after forking, or start processes by spawning",
+        )
+    }
+
+    pub(crate) fn not_cached() -> Self {
+        Self::remedied(
+            ErrorKind::NotCached,
+            "there is no stored answer to this request",
+            "ask again without only_if_cached",
         )
     }
 

@@ -60,6 +60,11 @@ pub struct EngineStats {
     pub prefix_cache_queries: u64,
     /// Those of them that were cached, and not computed anew.
     pub prefix_cache_hits: u64,
+    /// Requests that a stored answer could have served.
+    pub response_cache_queries: u64,
+    /// Those of them that were not computed: a stored answer, or a computation in flight that
+    /// they shared, served them.
+    pub response_cache_hits: u64,
 }
 
 impl EngineStats {
@@ -67,13 +72,20 @@ impl EngineStats {
     /// to 1; 0 as long as none were looked for.
     #[must_use]
     pub fn prefix_cache_hit_rate(&self) -> f64 {
-        if self.prefix_cache_queries == 0 {
-            return 0.0;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a share; counts are far below 2^53")]
-        let share = self.prefix_cache_hits as f64 / self.prefix_cache_queries as f64;
-        share
+        share(self.prefix_cache_hits, self.prefix_cache_queries)
     }
+
+    /// The share of the requests that a stored answer could have served and that were not
+    /// computed, from 0 to 1; 0 as long as there were none.
+    #[must_use]
+    pub fn response_cache_hit_rate(&self) -> f64 {
+        share(self.response_cache_hits, self.response_cache_queries)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share; counts are far below 2^53")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// Every device that can compute, the processor included.

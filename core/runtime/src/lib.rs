@@ -48,10 +48,12 @@ pub mod progress;
 mod prompt;
 pub mod reply;
 pub mod request;
+mod responses;
 mod shared;
 pub mod source;
 pub mod stream;
 mod submission;
+mod sync;
 mod text;
 mod tiers;
 mod worker;
@@ -59,17 +61,17 @@ mod worker;
 pub use builder::EngineBuilder;
 pub use engine::Engine;
 pub use error::{Error, ErrorDetails, ErrorKind, Result};
-pub use indwell_kernel::FinishReason;
+pub use indwell_kernel::{CacheMode, FinishReason};
 pub use indwell_llama::{Device, DeviceKind};
 pub use info::{EngineStats, ModelInfo, VERSION, devices};
 pub use message::{Message, Messages, Role, assistant, system, user};
 pub use options::OptionValue;
 pub use prefix_cache::{
-    CacheMode, CacheStats, CacheTier, CacheTierStats, CachedPrefix, PendingPrefix, PrefixFuture,
-    PrefixRequest,
+    CacheStats, CacheTier, CacheTierStats, CachedPrefix, PendingPrefix, PrefixFuture, PrefixRequest,
 };
 pub use progress::{Progress, Stage};
 pub use reply::{Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage};
 pub use request::{Chat, ChatRequest, Completion, CompletionRequest, ReplyFuture, Request};
+pub use responses::{ResponseCacheStats, Semantic, SemanticMatch};
 pub use source::{Alias, ModelSource, aliases, pull};
 pub use stream::{Canceller, Events, TokenStream, Wait};

@@ -9,12 +9,14 @@ mod prefix;
 mod prefix_cache;
 mod read;
 mod request;
+mod response_cache;
 mod value;
 
 pub(crate) use engine::{EngineConfig, EngineOptions};
 pub(crate) use prefix::PrefixOptions;
 pub(crate) use prefix_cache::PrefixCacheConfig;
-pub(crate) use request::{RequestConfig, RequestOptions};
+pub(crate) use request::{RequestConfig, RequestOptions, cache_salt};
+pub(crate) use response_cache::ResponseCacheConfig;
 pub use value::OptionValue;
 
 use crate::{Error, Result};

@@ -11,66 +11,23 @@ pub(crate) mod setup;
 mod stats;
 
 use std::fmt;
-use std::str::FromStr;
 
 use indwell_kernel::Tier;
-
-use crate::Error;
 
 pub(crate) use self::namespace::salted;
 pub use self::prefix::{CachedPrefix, PendingPrefix, PrefixFuture, PrefixRequest};
 pub(crate) use self::stats::SharedCaches;
 pub use self::stats::{CacheStats, CacheTierStats};
 
-/// Whether a request takes part in the prefix cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CacheMode {
-    /// It uses what is cached, and leaves its own prompt and answer for others.
-    #[default]
-    Use,
-    /// Its prompt is computed anew, and it leaves nothing behind.
-    Bypass,
-}
-
-impl CacheMode {
-    /// Its name in every language.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CacheMode::Use => "use",
-            CacheMode::Bypass => "bypass",
-        }
-    }
-}
-
-impl fmt::Display for CacheMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for CacheMode {
-    type Err = Error;
-
-    fn from_str(mode: &str) -> Result<Self, Error> {
-        match mode {
-            "use" => Ok(CacheMode::Use),
-            "bypass" => Ok(CacheMode::Bypass),
-            other => Err(Error::invalid(
-                "cache",
-                crate::OptionValue::from(other).shown(),
-                "use or bypass",
-                "give one of these, or leave it out to use the cache",
-            )),
-        }
-    }
-}
-
 /// Where cached tokens came from, fastest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CacheTier {
+    /// The answer to the same question, stored or being computed: nothing was computed.
+    Response,
+    /// The answer to a question that means the same, as far as a function of the caller's can
+    /// tell: see [`crate::Semantic`].
+    Semantic,
     /// The memory that the model computes in: nothing was copied.
     Resident,
     /// Snapshots in the host's memory.
@@ -84,6 +41,8 @@ impl CacheTier {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            CacheTier::Response => "response",
+            CacheTier::Semantic => "semantic",
             CacheTier::Resident => "resident",
             CacheTier::Host => "host",
             CacheTier::Disk => "disk",
@@ -112,10 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_same_both_ways() {
-        for mode in [CacheMode::Use, CacheMode::Bypass] {
-            assert_eq!(mode.as_str().parse::<CacheMode>().expect("its own name"), mode);
-        }
+    fn the_kernel_s_tiers_keep_their_names() {
         for tier in [Tier::Resident, Tier::Host, Tier::Disk] {
             assert_eq!(CacheTier::from(tier).as_str(), tier.as_str());
         }

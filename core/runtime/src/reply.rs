@@ -2,6 +2,7 @@
 
 use indwell_kernel::FinishReason;
 
+use crate::mailbox::Terminal;
 use crate::{CacheTier, Error, Result};
 
 /// What a stream yields: any number of `Text`, then exactly one of the others, then nothing.
@@ -23,6 +24,16 @@ impl Event {
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         !matches!(self, Event::Text(_))
+    }
+}
+
+impl Terminal for Event {
+    fn is_terminal(&self) -> bool {
+        Event::is_terminal(self)
+    }
+
+    fn lost() -> Self {
+        Event::Failed(Error::poisoned("it went away without an answer"))
     }
 }
 
@@ -57,7 +68,7 @@ pub struct Finished {
 }
 
 /// What a request took in tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     /// Tokens of the prompt, chat template included.
     pub prompt_tokens: u32,
@@ -67,6 +78,9 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Where they came from: the slowest tier that took part. `None` if there are none.
     pub cache: Option<CacheTier>,
+    /// How far the question that was answered is from this one, where `cache` is
+    /// [`CacheTier::Semantic`]: the cosine distance, from 0 (the same direction) to 2.
+    pub semantic_distance: Option<f32>,
 }
 
 impl Usage {

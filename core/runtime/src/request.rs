@@ -16,8 +16,8 @@ use crate::prefix_cache::salted;
 use crate::prompt::{ChatEnd, Prompter};
 use crate::reply::ReplyFold;
 use crate::shared::Shared;
-use crate::submission::Draft;
-use crate::{CacheMode, Error, Reply, Result, TokenStream};
+use crate::submission::{Answerable, Draft};
+use crate::{CacheMode, Error, Reply, Result, Semantic, TokenStream};
 
 /// A chat that is about to be asked.
 pub type ChatRequest = Request<Chat>;
@@ -130,18 +130,34 @@ impl<I> Request<I> {
         self
     }
 
-    /// Whether it takes part in the prefix cache. Default: it does.
+    /// How it uses the caches. Default: it is answered from the response cache if it can be,
+    /// shares prefixes otherwise, and leaves its own.
     pub fn cache(mut self, cache: CacheMode) -> Self {
         self.options.cache = Some(cache);
         self
     }
 
-    /// Shares prefixes with the requests of the same salt alone: a text of 1 to 1024 bytes, one a
-    /// tenant. Nobody else can tell by the time of an answer what was asked with it. Default:
-    /// none, which is shared with all others without one. Without effect where the cache is
-    /// bypassed.
+    /// Shares prefixes and answers with the requests of the same salt alone: a text of 1 to 1024
+    /// bytes, one a tenant. Nobody else can tell by the time of an answer what was asked with it.
+    /// Default: none, which is shared with all others without one. Without effect where the caches
+    /// are bypassed.
     pub fn cache_salt(mut self, salt: impl Into<String>) -> Self {
         self.options.cache_salt = Some(salt.into());
+        self
+    }
+
+    /// How long this answer is kept for the same questions. Default: the engine's
+    /// `response_cache_ttl`.
+    pub fn cache_ttl(mut self, ttl: Duration) -> Self {
+        self.options.cache_ttl_ms = Some(ttl.as_secs_f64() * 1000.0);
+        self
+    }
+
+    /// Lets the answer to an earlier question that means the same serve this one. Without effect
+    /// where no stored answer could serve it: with [`CacheMode::Bypass`] and
+    /// [`CacheMode::Refresh`], and where answers are random. Default: the same question only.
+    pub fn semantic(mut self, semantic: Semantic) -> Self {
+        self.options.semantic = Some(semantic);
         self
     }
 
@@ -179,6 +195,7 @@ impl<I> Request<I> {
         let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
         let prompt = tokenize(&prompter, &self.input, &config)?;
         let cache = salted(shared.namespace(), config.cache, config.cache_salt.as_deref());
+        let responses = answerable(&shared, &self.input, &config)?;
         let boundaries = match cache {
             CacheUse::Use(_) => prompter.boundaries(&prompt),
             CacheUse::Bypass => Vec::new(),
@@ -194,8 +211,47 @@ impl<I> Request<I> {
             stop: config.stop,
             timeout: config.timeout,
             submitted,
+            responses,
         };
         draft.submit(shared)
+    }
+}
+
+/// How a request has to do with stored answers: `None` if it has not.
+///
+/// # Errors
+/// `not_cached` where an answer has to be stored, but none are.
+fn answerable(
+    shared: &Shared,
+    input: &Input,
+    config: &RequestConfig,
+) -> Result<Option<Answerable>> {
+    let policy = config.responses;
+    if !policy.is_any() {
+        return Ok(None);
+    }
+    let Some(cache) = shared.responses() else {
+        return if policy.computes { Ok(None) } else { Err(Error::not_cached()) };
+    };
+    Ok(Some(Answerable {
+        cache: Arc::clone(cache),
+        namespace: cache.namespace(config.cache_salt.as_deref()),
+        policy,
+        ttl: config.cache_ttl,
+        semantic: config.semantic.clone().map(|semantic| (semantic, input.text())),
+    }))
+}
+
+impl Input {
+    /// What is asked, as functions of the caller's see it.
+    fn text(&self) -> String {
+        match self {
+            Input::Prompt(prompt) => prompt.clone(),
+            Input::Messages(messages) => {
+                let line = |message: &Message| format!("{}: {}", message.role, message.content);
+                messages.iter().map(line).collect::<Vec<_>>().join("\n")
+            }
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 
 use crate::prefix_cache::SharedCaches;
 use crate::prompt::Prompter;
+use crate::responses::Responses;
+use crate::responses::semantic::Verdict;
 use crate::tiers::TierEvent;
 use crate::worker::Job;
 use crate::{EngineStats, Error, ModelInfo, Result};
@@ -23,6 +25,15 @@ use crate::{EngineStats, Error, ModelInfo, Result};
 pub(crate) enum Command {
     /// Serve a request.
     Submit(Box<Job>),
+    /// Serve a request as soon as it is known whether the answer to another question does.
+    Hold(Box<Job>),
+    /// That is known.
+    Judged {
+        /// Which request.
+        request: RequestId,
+        /// Whether it does.
+        verdict: Verdict,
+    },
     /// End a request for its caller.
     Cancel(RequestId),
     /// A reader that was behind has caught up.
@@ -59,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) caches: SharedCaches,
     /// Of prefixes without a salt; `None` without a prefix cache.
     namespace: Option<NamespaceBuilder>,
+    /// `None` without a response cache.
+    responses: Option<Arc<Responses>>,
     requests: AtomicU64,
     started: Instant,
     process: u32,
@@ -94,6 +107,7 @@ impl Shared {
             stats: SharedStats { cells_total, ..SharedStats::default() },
             caches: SharedCaches::default(),
             namespace: None,
+            responses: None,
             requests: AtomicU64::new(0),
             started: Instant::now(),
             process: std::process::id(),
@@ -107,6 +121,16 @@ impl Shared {
         caches: SharedCaches,
     ) -> Self {
         Self { namespace: Some(namespace), caches, ..self }
+    }
+
+    /// With a response cache.
+    pub(crate) fn with_responses(self, responses: Option<Responses>) -> Self {
+        Self { responses: responses.map(Arc::new), ..self }
+    }
+
+    /// The response cache, if there is one.
+    pub(crate) fn responses(&self) -> Option<&Arc<Responses>> {
+        self.responses.as_ref()
     }
 
     /// The namespace of prefixes without a salt; `None` without a prefix cache.
@@ -161,6 +185,19 @@ impl Shared {
         self.send_while_open(Command::Submit(job))
     }
 
+    /// Sends the worker a request that it holds until [`Command::Judged`] comes.
+    ///
+    /// # Errors
+    /// As [`Self::check_open`].
+    pub(crate) fn hold(&self, job: Box<Job>) -> Result<()> {
+        self.send_while_open(Command::Hold(job))
+    }
+
+    /// How to tell the worker something from elsewhere, without keeping the engine's parts alive.
+    pub(crate) fn commands(&self) -> Sender<Command> {
+        self.commands.clone()
+    }
+
     /// Has the worker give back at least `bytes` of cached prefixes; how many it gave back.
     ///
     /// # Errors
@@ -211,7 +248,12 @@ impl Shared {
     }
 
     pub(crate) fn snapshot(&self) -> EngineStats {
-        self.stats.snapshot(self.gate.lock().waiting())
+        let responses = self.responses().map(|responses| responses.stats()).unwrap_or_default();
+        EngineStats {
+            response_cache_queries: responses.queries(),
+            response_cache_hits: responses.answered(),
+            ..self.stats.snapshot(self.gate.lock().waiting())
+        }
     }
 }
 
@@ -247,6 +289,7 @@ impl SharedStats {
             cells_total: self.cells_total,
             prefix_cache_queries: get(&self.prefix_cache_queries),
             prefix_cache_hits: get(&self.prefix_cache_hits),
+            ..EngineStats::default()
         }
     }
 }

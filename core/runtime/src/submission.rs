@@ -1,15 +1,23 @@
-//! A checked request's last steps on its caller's thread: a place in the queue, then the worker.
+//! A checked request's last steps on its caller's thread: a stored answer, or the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use indwell_kernel::{CacheUse, Goal, Request, SamplingParams, Timestamp, Token};
+use indwell_kernel::{
+    CacheUse, Goal, Namespace, Request, ResponseKey, ResponsePolicy, SamplingParams,
+    SemanticSpace, TimeToLive, Timestamp, Token,
+};
 
-use crate::mailbox::mailbox;
-use crate::shared::Shared;
+use crate::mailbox::{Receiver, mailbox};
+use crate::responses::Responses;
+use crate::responses::answer::{Serving, StoredAnswer};
+use crate::responses::in_flight::Role;
+use crate::responses::semantic::{Memory, Question, judge};
+use crate::responses::stats::Served;
+use crate::shared::{Command, Shared};
 use crate::text::TextAssembler;
-use crate::worker::Job;
-use crate::{Result, TokenStream};
+use crate::worker::{Job, Keyed};
+use crate::{Error, Event, Result, Semantic, TokenStream};
 
 /// A request that passed validation and has no name yet.
 #[derive(Debug)]
@@ -26,21 +34,43 @@ pub(crate) struct Draft {
     pub(crate) timeout: Option<Duration>,
     /// When the call was made, before tokenizing.
     pub(crate) submitted: Timestamp,
+    /// `None` where it has nothing to do with stored answers.
+    pub(crate) responses: Option<Answerable>,
+}
+
+/// A request that stored answers may serve, or whose answer is stored.
+#[derive(Debug)]
+pub(crate) struct Answerable {
+    pub(crate) cache: Arc<Responses>,
+    pub(crate) namespace: Namespace,
+    pub(crate) policy: ResponsePolicy,
+    pub(crate) ttl: Option<TimeToLive>,
+    /// How an answer to another question may serve it, and the question's text.
+    pub(crate) semantic: Option<(Semantic, String)>,
+}
+
+/// A draft that became a request.
+struct Submission {
+    request: Request,
+    stop: Vec<String>,
+    deadline: Option<Timestamp>,
+    submitted: Timestamp,
+    prompt_tokens: u32,
+    shared: Arc<Shared>,
 }
 
 impl Draft {
-    /// Hands the request to the worker, if there is a place for it.
+    /// Has a stored answer serve the request, or hands it to the worker, if there is a place for
+    /// it.
     ///
     /// # Errors
-    /// `overloaded`, and an engine that is over.
+    /// `overloaded`, `not_cached`, and an engine that is over.
     pub(crate) fn submit(self, shared: Arc<Shared>) -> Result<TokenStream> {
-        let (events, receiver) = mailbox(shared.limits.stream_capacity as usize);
-        let id = shared.next_request();
         let prompt_tokens =
             u32::try_from(self.prompt.len()).expect("a prompt is shorter than the context");
-        let job = Job {
+        let submission = Submission {
             request: Request {
-                id,
+                id: shared.next_request(),
                 prompt: self.prompt,
                 boundaries: self.boundaries,
                 goal: self.goal,
@@ -48,18 +78,131 @@ impl Draft {
                 max_tokens: self.max_tokens,
                 sampling: self.sampling,
                 logprobs: self.logprobs,
-                deadline: self.timeout.map(|timeout| self.submitted.after(timeout)),
+                deadline: None,
             },
+            stop: self.stop,
+            deadline: self.timeout.map(|timeout| self.submitted.after(timeout)),
+            submitted: self.submitted,
             prompt_tokens,
+            shared,
+        };
+        match self.responses {
+            None => submission.compute(None),
+            Some(answerable) => submission.answer(answerable),
+        }
+    }
+}
+
+impl Submission {
+    /// Serves it by what is stored, being computed, or means the same; or has it computed.
+    fn answer(self, answerable: Answerable) -> Result<TokenStream> {
+        let Answerable { cache, namespace, policy, ttl, semantic } = answerable;
+        let key = ResponseKey::of(namespace, &self.request, &self.stop);
+        let found = policy.looks_up.then(|| cache.find(key)).flatten();
+        if let Some(answer) = found {
+            return Ok(self.serve(&cache, &answer));
+        }
+        let keyed = Keyed { key, namespace, policy, ttl, note: None };
+        if let Some((semantic, text)) = semantic.filter(|_| policy.looks_up)
+            && !cache.in_flight.contains(key)
+        {
+            let space = SemanticSpace::of(namespace, &self.request, &self.stop);
+            return self.ask(&cache, Question { semantic, space, text }, keyed);
+        }
+        if !policy.computes {
+            cache.count(Served::Missed);
+            return Err(Error::not_cached());
+        }
+        if policy.shares { self.compute_once(&cache, keyed) } else { self.compute(Some(keyed)) }
+    }
+
+    /// A stored answer is the reply, without the worker.
+    fn serve(self, cache: &Responses, answer: &StoredAnswer) -> TokenStream {
+        cache.count(Served::Hit);
+        self.shared.stats.requests_finished.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let waited = self.shared.now().since(self.submitted);
+        let events = answer.events(Serving {
+            prompt_tokens: self.prompt_tokens,
+            waited_ms: waited.as_secs_f64() * 1000.0,
+            distance: None,
+        });
+        TokenStream::new(Receiver::ready(events), self.request.id, self.shared)
+    }
+
+    /// Has it computed once for all who ask the same at the same time.
+    fn compute_once(self, cache: &Responses, keyed: Keyed) -> Result<TokenStream> {
+        let (key, id) = (keyed.key, self.request.id);
+        let (shared, prompt_tokens) = (Arc::clone(&self.shared), self.prompt_tokens);
+        // What is not sent, as a stored answer is found at the last moment, serves by that.
+        let mut parts = Some((self, keyed));
+        let mut receiver = None;
+        let found = cache.in_flight.enter(
+            key,
+            || cache.find(key),
+            |role| {
+                let Some((submission, keyed)) = parts.take() else { return Ok(()) };
+                let is_queued = role == Role::Leads;
+                if is_queued {
+                    shared.gate.lock().enter(prompt_tokens)?;
+                }
+                let (job, events) = submission.job(Some(keyed), is_queued);
+                receiver = Some(events);
+                shared.submit(Box::new(job)).inspect_err(|_| leave(&shared, prompt_tokens, is_queued))
+            },
+        )?;
+        match (found, parts, receiver) {
+            (Some(answer), Some((submission, _)), _) => Ok(submission.serve(cache, &answer)),
+            (_, _, Some(receiver)) => Ok(TokenStream::new(receiver, id, shared)),
+            _ => unreachable!("a request is served or sent"),
+        }
+    }
+
+    /// Has the worker hold it until the caller's functions have said whether an answer to another
+    /// question serves it.
+    fn ask(self, cache: &Arc<Responses>, question: Question, keyed: Keyed) -> Result<TokenStream> {
+        let (shared, id, prompt_tokens) =
+            (Arc::clone(&self.shared), self.request.id, self.prompt_tokens);
+        shared.gate.lock().enter(prompt_tokens)?;
+        let (job, receiver) = self.job(Some(keyed), true);
+        shared.hold(Box::new(job)).inspect_err(|_| leave(&shared, prompt_tokens, true))?;
+        let memory: Arc<dyn Memory> = Arc::<Responses>::clone(cache);
+        let commands = shared.commands();
+        judge(question, memory, move |verdict| {
+            // A worker that is gone needs to know nothing.
+            let _ = commands.send(Command::Judged { request: id, verdict });
+        });
+        Ok(TokenStream::new(receiver, id, shared))
+    }
+
+    /// Hands it to the worker.
+    fn compute(self, keyed: Option<Keyed>) -> Result<TokenStream> {
+        let (shared, id, prompt_tokens) =
+            (Arc::clone(&self.shared), self.request.id, self.prompt_tokens);
+        shared.gate.lock().enter(prompt_tokens)?;
+        let (job, receiver) = self.job(keyed, true);
+        shared.submit(Box::new(job)).inspect_err(|_| leave(&shared, prompt_tokens, true))?;
+        Ok(TokenStream::new(receiver, id, shared))
+    }
+
+    fn job(self, keyed: Option<Keyed>, is_queued: bool) -> (Job, Receiver<Event>) {
+        let (events, receiver) = mailbox(self.shared.limits.stream_capacity as usize);
+        let job = Job {
+            request: self.request,
+            deadline: self.deadline,
+            prompt_tokens: self.prompt_tokens,
             text: TextAssembler::new(self.stop),
             events,
             submitted: self.submitted,
+            keyed,
+            is_queued,
         };
-        shared.gate.lock().enter(prompt_tokens)?;
-        if let Err(error) = shared.submit(Box::new(job)) {
-            shared.gate.lock().leave(prompt_tokens, shared.now());
-            return Err(error);
-        }
-        Ok(TokenStream::new(receiver, id, shared))
+        (job, receiver)
+    }
+}
+
+/// A request that was not sent after all.
+fn leave(shared: &Shared, prompt_tokens: u32, is_queued: bool) {
+    if is_queued {
+        shared.gate.lock().leave(prompt_tokens, shared.now());
     }
 }

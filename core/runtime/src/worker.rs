@@ -7,12 +7,17 @@
 //!
 //! Whatever ends it (`Close`, every handle gone, a panic), it first makes the shared life over,
 //! then answers every request it holds or finds in the channel, saves what a disk tier is to keep,
-//! lets go of the weights and drops the backend. Since submissions are sent under the lock that ends the life, none can slip
-//! past the last look.
+//! lets go of the weights and drops the backend. Since submissions are sent under the lock that
+//! ends the life, none can slip past the last look.
+//!
+//! Callers and computations are two things: several callers may wait for one computation
+//! ([`intake`], [`sharing`]), which has the id of the request that began it.
 
 mod answer;
 mod caching;
+mod intake;
 mod job;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
@@ -25,12 +30,13 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use indwell_kernel::{
     Backend, End, FinishReason, Outcome, Output, Plan, RequestId, Scheduler, SchedulerConfig,
-    SequenceFailure,
+    SequenceFailure, Timestamp,
 };
 
-use self::answer::Answer;
+use self::answer::{Answer, Reader};
 pub(crate) use self::caching::Caching;
-pub(crate) use self::job::Job;
+pub(crate) use self::job::{Job, Keyed};
+use self::sharing::Sharing;
 use crate::prompt::Prompter;
 use crate::shared::{Command, Shared};
 use crate::{Error, ErrorDetails, ErrorKind, Event};
@@ -46,11 +52,16 @@ pub(crate) struct Worker<B> {
     caching: Caching,
     /// The scheduler was told something that may let it go on.
     replan: bool,
+    /// By computation.
     answers: HashMap<RequestId, Answer>,
+    sharing: Sharing,
     plan: Plan,
     outcome: Outcome,
     outputs: Vec<Output>,
 }
+
+/// Who hears what at the end of a computation.
+type Ends = Vec<(Reader, Event)>;
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +87,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             caching: Caching::default(),
             replan: false,
             answers: HashMap::new(),
+            sharing: Sharing::default(),
             plan: Plan::default(),
             outcome: Outcome::default(),
             outputs: Vec::new(),
@@ -107,13 +119,16 @@ impl<B: Backend + Send + 'static> Worker<B> {
                 // A panic here has nobody left to tell; what it leaves is dropped all the same.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.save_for_later()));
             }
+            if let Some(responses) = self.shared.responses() {
+                let _ = catch_unwind(AssertUnwindSafe(|| responses.close()));
+            }
             self.shared.release_model();
         })
     }
 
     fn serve(&mut self) {
         while self.take_commands() == Flow::Continue {
-            self.scheduler.expire(self.shared.now());
+            self.expire(self.shared.now());
             self.scheduler.plan(&mut self.plan);
             self.tell();
             if self.plan.is_empty() {
@@ -163,7 +178,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     /// Waits for a command, at most until the next deadline.
     fn sleep(&mut self) -> Flow {
-        let received = match self.scheduler.next_deadline() {
+        let received = match self.next_deadline() {
             None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(deadline) => self.commands.recv_timeout(deadline.since(self.shared.now())),
         };
@@ -176,13 +191,11 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     fn take(&mut self, command: Command) -> Flow {
         match command {
-            Command::Submit(job) => {
-                let (request, answer) = Answer::of(*job);
-                self.answers.insert(request.id, answer);
-                self.scheduler.submit(request);
-            }
-            Command::Cancel(request) => self.scheduler.cancel(request),
-            Command::Resume(request) => self.scheduler.resume(request),
+            Command::Submit(job) => self.begin(job),
+            Command::Hold(job) => self.sharing.hold(job),
+            Command::Judged { request, verdict } => self.judged(request, verdict),
+            Command::Cancel(request) => self.cancel(request),
+            Command::Resume(request) => self.catch_up(request),
             Command::Unpin(request) => self.scheduler.unpin(request),
             Command::Trim { bytes, reply } => {
                 let freed = self.caching.trim(bytes, &self.scheduler);
@@ -234,12 +247,9 @@ impl<B: Backend + Send + 'static> Worker<B> {
                 let Some(answer) = self.answers.get_mut(&request) else { return };
                 self.shared.stats.completion_tokens.fetch_add(1, Relaxed);
                 let told = answer.token(token, logprob, &self.prompter, self.shared.now());
-                match told {
-                    answer::Told::Ongoing => {}
-                    answer::Told::ReaderBehind => self.scheduler.pause(request),
-                    answer::Told::Stopped => {
-                        self.scheduler.finish(request, FinishReason::Stop);
-                    }
+                self.hold_or_go_on(request);
+                if told == answer::Told::Stopped {
+                    self.scheduler.finish(request, FinishReason::Stop);
                 }
             }
             Output::CacheHit { request, tokens, tier } => {
@@ -258,23 +268,57 @@ impl<B: Backend + Send + 'static> Worker<B> {
     }
 
     fn end(&mut self, request: RequestId, end: End) {
-        let Some(mut answer) = self.answers.remove(&request) else { return };
+        let Some(answer) = self.answers.get(&request) else { return };
         let now = self.shared.now();
         if !answer.is_admitted() {
             self.shared.gate.lock().leave(answer.prompt_tokens(), now);
         }
-        let stats = &self.shared.stats;
-        let (counter, event) = match end {
-            End::Finished(reason) => (&stats.requests_finished, answer.finish(reason, now)),
-            End::Cached => (&stats.requests_finished, answer.finish(FinishReason::Length, now)),
-            End::Cancelled => (&stats.requests_cancelled, Event::Cancelled),
-            End::DeadlineExceeded => (&stats.requests_failed, Event::Failed(deadline_exceeded())),
-            End::Failed(failure) => (&stats.requests_failed, Event::Failed(failed(&failure))),
+        for caller in answer.callers().callers() {
+            self.sharing.leave(caller.id);
+        }
+        let ends: Vec<_> = match end {
+            End::Finished(reason) => self.finish(request, reason, now),
+            End::Cached => self.finish(request, FinishReason::Length, now),
+            End::Cancelled => self.stop(request, &Event::Cancelled),
+            End::DeadlineExceeded => self.stop(request, &Event::Failed(deadline_exceeded())),
+            End::Failed(failure) => self.stop(request, &Event::Failed(failed(&failure))),
         };
-        counter.fetch_add(1, Relaxed);
-        // Before the event: whoever reads it may ask for the load next.
+        // Before the events: whoever reads one may ask for the load next.
         self.publish_load();
-        answer.send_terminal(event);
+        for (reader, event) in ends {
+            let stats = &self.shared.stats;
+            let counter = match event {
+                Event::Cancelled => &stats.requests_cancelled,
+                Event::Failed(_) => &stats.requests_failed,
+                Event::Finished(_) | Event::Text(_) => &stats.requests_finished,
+            };
+            counter.fetch_add(1, Relaxed);
+            reader.finish(event);
+        }
+    }
+
+    /// A complete answer: it is stored before anybody can begin to compute it again.
+    fn finish(&mut self, computation: RequestId, reason: FinishReason, now: Timestamp) -> Ends {
+        // Looks itself up in the answers, so it comes first; nothing is read in between.
+        let key = self.key_of(computation);
+        let Some(answer) = self.answers.remove(&computation) else { return Vec::new() };
+        let (ends, stored) = answer.finish(reason, now);
+        if let Some(responses) = self.shared.responses()
+            && let Some((keyed, generation, mut answer)) = stored
+        {
+            answer.expires_ms = responses.expires_ms(keyed.ttl);
+            responses.keep(keyed.key, answer, generation);
+        }
+        self.close_to_joiners(key, computation);
+        ends
+    }
+
+    /// An answer that will not be complete.
+    fn stop(&mut self, computation: RequestId, event: &Event) -> Ends {
+        self.close_to_joiners(self.key_of(computation), computation);
+        let answer = self.answers.remove(&computation);
+        let readers = answer.into_iter().flat_map(Answer::into_readers);
+        readers.map(|reader| (reader, event.clone())).collect()
     }
 
     fn publish_load(&self) {
@@ -301,12 +345,16 @@ impl<B: Backend + Send + 'static> Worker<B> {
     fn answer_all_that_are_left(&mut self) {
         let reason = self.shared.over().unwrap_or_else(Error::closed);
         while let Ok(command) = self.commands.try_recv() {
-            if let Command::Submit(job) = command {
-                let (request, answer) = Answer::of(*job);
-                self.answers.insert(request.id, answer);
+            if let Command::Submit(job) | Command::Hold(job) = command {
+                self.sharing.hold(job);
             }
         }
-        let failed = self.answers.len() as u64;
+        let held: Vec<_> = self.sharing.drain_held().collect();
+        for job in held {
+            self.refuse(*job, reason.clone());
+        }
+        let readers = |answer: &Answer| answer.callers().callers().len() as u64;
+        let failed = self.answers.values().map(readers).sum();
         self.shared.stats.requests_failed.fetch_add(failed, Relaxed);
         self.shared.stats.requests_running.store(0, Relaxed);
         self.shared.stats.cells_used.store(0, Relaxed);
@@ -315,7 +363,9 @@ impl<B: Backend + Send + 'static> Worker<B> {
             if !answer.is_admitted() {
                 self.shared.gate.lock().leave(answer.prompt_tokens(), self.shared.now());
             }
-            answer.send_terminal(Event::Failed(reason.clone()));
+            for reader in answer.into_readers() {
+                reader.finish(Event::Failed(reason.clone()));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use indwell_kernel::{AdmissionLimits, SchedulerConfig, SchedulerOptions, config::in_range};
 
 use super::prefix_cache::{PrefixCacheConfig, PrefixCacheOptions};
+use super::response_cache::{ResponseCacheConfig, ResponseCacheOptions};
 use super::{NamedOptions, OptionValue, read};
 use crate::shared::RequestLimits;
 use crate::{Error, Result};
@@ -22,6 +23,7 @@ pub(crate) struct EngineOptions {
     pub(crate) flash_attention: Option<bool>,
     pub(crate) stream_capacity: Option<i64>,
     pub(crate) prefix_cache: PrefixCacheOptions,
+    pub(crate) response_cache: ResponseCacheOptions,
 }
 
 /// An engine's options, checked.
@@ -34,6 +36,8 @@ pub(crate) struct EngineConfig {
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) flash_attention: Option<bool>,
     pub(crate) prefix_cache: PrefixCacheConfig,
+    /// `None` for no response cache.
+    pub(crate) response_cache: Option<ResponseCacheConfig>,
 }
 
 /// `max_tokens` when neither the engine nor the request says anything.
@@ -58,6 +62,9 @@ impl NamedOptions for EngineOptions {
         "host_cache_bytes",
         "disk_cache_dir",
         "disk_cache_bytes",
+        "response_cache_bytes",
+        "response_cache_ttl_ms",
+        "response_cache_dir",
     ];
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
@@ -70,6 +77,15 @@ impl NamedOptions for EngineOptions {
                 self.prefix_cache.disk_dir = Some(read::text(name, value)?.into());
                 return Ok(());
             }
+            "response_cache_dir" => {
+                self.response_cache.dir = Some(read::text(name, value)?.into());
+                return Ok(());
+            }
+            "response_cache_ttl_ms" => {
+                self.response_cache.ttl_ms = Some(read::number(name, value)?);
+                return Ok(());
+            }
+            "response_cache_bytes" => &mut self.response_cache.bytes,
             "context_tokens" => &mut self.context_tokens,
             "sequences_max" => &mut self.sequences_max,
             "batch_tokens" => &mut self.batch_tokens,
@@ -126,6 +142,7 @@ impl EngineOptions {
             gpu_layers: self.gpu_layers.map(gpu_layers).transpose()?,
             flash_attention: self.flash_attention,
             prefix_cache: self.prefix_cache.validate(scheduler.context_tokens)?,
+            response_cache: self.response_cache.validate()?,
         })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use indwell_kernel::{SamplingOptions, SamplingParams};
+use indwell_kernel::{ResponsePolicy, SamplingOptions, SamplingParams, TimeToLive};
 
 use super::{NamedOptions, OptionValue, read};
-use crate::{CacheMode, Error, Result};
+use crate::{CacheMode, Error, Result, Semantic};
 
 /// Stop strings of one request at most.
 pub(crate) const STOPS_MAX: usize = 64;
@@ -25,6 +25,9 @@ pub(crate) struct RequestOptions {
     pub(crate) parse_special: Option<bool>,
     pub(crate) cache: Option<CacheMode>,
     pub(crate) cache_salt: Option<String>,
+    pub(crate) cache_ttl_ms: Option<f64>,
+    /// Functions have no form that is set by name.
+    pub(crate) semantic: Option<Semantic>,
 }
 
 /// A request's options, checked.
@@ -38,6 +41,9 @@ pub(crate) struct RequestConfig {
     pub(crate) parse_special: bool,
     pub(crate) cache: CacheMode,
     pub(crate) cache_salt: Option<String>,
+    pub(crate) responses: ResponsePolicy,
+    pub(crate) cache_ttl: Option<TimeToLive>,
+    pub(crate) semantic: Option<Semantic>,
 }
 
 impl NamedOptions for RequestOptions {
@@ -54,6 +60,7 @@ impl NamedOptions for RequestOptions {
         "parse_special",
         "cache",
         "cache_salt",
+        "cache_ttl_ms",
     ];
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
@@ -70,6 +77,7 @@ impl NamedOptions for RequestOptions {
             "parse_special" => self.parse_special = Some(read::flag(name, value)?),
             "cache" => self.cache = Some(read::text(name, value)?.parse()?),
             "cache_salt" => self.cache_salt = Some(read::text(name, value)?),
+            "cache_ttl_ms" => self.cache_ttl_ms = Some(read::number(name, value)?),
             _ => return Err(super::unknown(name, &value, Self::NAMES)),
         }
         Ok(())
@@ -86,15 +94,26 @@ impl RequestOptions {
         default_max_tokens: u32,
         fresh_seed: u32,
     ) -> Result<RequestConfig> {
+        let sampling = self.sampling.validate(fresh_seed)?;
+        let cache = self.cache.unwrap_or_default();
+        if let Some(semantic) = &self.semantic {
+            semantic.check()?;
+        }
         Ok(RequestConfig {
             max_tokens: max_tokens(self.max_tokens, default_max_tokens)?,
-            sampling: self.sampling.validate(fresh_seed)?,
+            sampling,
             timeout: self.timeout_ms.map(timeout).transpose()?,
             stop: stop(self.stop)?,
             logprobs: self.logprobs.unwrap_or(false),
             parse_special: self.parse_special.unwrap_or(false),
-            cache: self.cache.unwrap_or(CacheMode::Use),
+            cache,
             cache_salt: self.cache_salt.map(cache_salt).transpose()?,
+            responses: ResponsePolicy::of(cache, &sampling)?,
+            cache_ttl: self
+                .cache_ttl_ms
+                .map(|ms| TimeToLive::from_ms("cache_ttl_ms", ms))
+                .transpose()?,
+            semantic: self.semantic,
         })
     }
 }
@@ -126,7 +145,7 @@ pub(super) fn timeout(ms: f64) -> Result<Duration> {
 }
 
 /// A salt is never empty, so that none is the salt of requests without one.
-pub(super) fn cache_salt(salt: String) -> Result<String> {
+pub(crate) fn cache_salt(salt: String) -> Result<String> {
     if (1..=SALT_BYTES_MAX).contains(&salt.len()) {
         return Ok(salt);
     }
@@ -162,6 +181,11 @@ fn stop(stop: Vec<String>) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use indwell_kernel::{
+        CacheUse, Effect, Goal, Namespace, NamespaceField, REQUEST_FIELDS, Request, RequestId,
+        ResponseKey, Token,
+    };
+
     use super::*;
 
     fn validate(name: &str, value: impl Into<OptionValue>) -> Result<RequestConfig> {
@@ -188,6 +212,9 @@ mod tests {
             ("cache", OptionValue::from("")),
             ("cache_salt", OptionValue::from("")),
             ("cache_salt", OptionValue::from("é".repeat(513))),
+            ("cache_ttl_ms", OptionValue::Int(0)),
+            ("cache_ttl_ms", OptionValue::Int(-5)),
+            ("cache_ttl_ms", OptionValue::Float(f64::NAN)),
         ] {
             let error = validate(name, value.clone()).expect_err(&value.shown());
             assert_eq!(error.details().field.as_deref(), Some(name));
@@ -212,5 +239,70 @@ mod tests {
         let config = options.validate(77, 5).expect("both");
         assert_eq!(config.cache, CacheMode::Bypass);
         assert_eq!(config.cache_salt.as_deref(), Some(" tenant 1 "));
+    }
+
+    /// The key of a request with these options, whose prompt's tokens are always the same.
+    fn key(options: &[(&str, OptionValue)]) -> ResponseKey {
+        let mut given = RequestOptions::default();
+        for (name, value) in options {
+            given.set(name, value.clone()).expect(name);
+        }
+        // As each request has another one that nobody chose.
+        let fresh_seed = u32::try_from(options.len()).expect("few");
+        let config = given.validate(512, fresh_seed).expect("valid");
+        let base = Namespace::builder().field(NamespaceField::Model, b"model");
+        let namespace = config.cache_salt.as_ref().map_or_else(
+            || base.finish(),
+            |salt| base.clone().field(NamespaceField::Salt, salt.as_bytes()).finish(),
+        );
+        let request = Request {
+            id: RequestId(0),
+            prompt: vec![Token(1)],
+            boundaries: Vec::new(),
+            goal: Goal::Generate,
+            cache: CacheUse::Bypass,
+            max_tokens: config.max_tokens,
+            sampling: config.sampling,
+            logprobs: config.logprobs,
+            deadline: None,
+        };
+        ResponseKey::of(namespace, &request, &config.stop)
+    }
+
+    /// A new option fails here until the kernel's list says what it does to the answer, and this
+    /// test has a value of it to prove that with.
+    #[test]
+    fn every_option_does_to_answers_what_the_list_says() {
+        let other = |name: &str| match name {
+            "max_tokens" | "top_k" | "timeout_ms" | "cache_ttl_ms" => Some(OptionValue::Int(5)),
+            "seed" => Some(OptionValue::Int(7)),
+            "temperature" | "top_p" | "min_p" => Some(OptionValue::Float(0.5)),
+            "stop" | "cache_salt" => Some(OptionValue::from("x")),
+            "cache" => Some(OptionValue::from("refresh")),
+            "logprobs" => Some(OptionValue::Bool(true)),
+            // What it changes is in the prompt's tokens, which have their own part in the key.
+            "parse_special" => None,
+            unknown => panic!("a value of {unknown} is missing in this test"),
+        };
+        let drawn = [("temperature", OptionValue::Float(0.9)), ("seed", OptionValue::Int(1))];
+        for name in RequestOptions::NAMES {
+            let field = REQUEST_FIELDS.iter().find(|field| field.name == *name);
+            let field = field.unwrap_or_else(|| panic!("{name} is not classified"));
+            let Some(value) = other(name) else { continue };
+            let changes_greedy = key(&[]) != key(&[(*name, value.clone())]);
+            let [temperature, seed] = drawn.clone();
+            let changes_drawn = key(&drawn) != key(&[temperature, seed, (*name, value)]);
+            let expected = match field.effect {
+                Effect::ChangesAnswer => (true, true),
+                Effect::ChangesDraws => (false, true),
+                Effect::ChangesNothing => (false, false),
+            };
+            assert_eq!((changes_greedy, changes_drawn), expected, "{name}");
+        }
+        let others = ["prompt", "messages", "semantic"];
+        for field in REQUEST_FIELDS {
+            let known = RequestOptions::NAMES.contains(&field.name) || others.contains(&field.name);
+            assert!(known, "{} is no option", field.name);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use indwell_kernel::{CacheUse, Namespace, NamespaceBuilder, NamespaceField};
 use indwell_llama::Model;
 
-use super::CacheMode;
+use crate::CacheMode;
 
 /// The namespace of requests without a salt, to which salts are added.
 ///
@@ -28,12 +28,12 @@ pub(crate) fn salted(
     mode: CacheMode,
     salt: Option<&str>,
 ) -> CacheUse {
-    match (base, mode) {
-        (Some(base), CacheMode::Use) => CacheUse::Use(match salt {
+    match base {
+        Some(base) if mode.uses_prefixes() => CacheUse::Use(match salt {
             None => base.finish(),
             Some(salt) => base.clone().field(NamespaceField::Salt, salt.as_bytes()).finish(),
         }),
-        (None, _) | (_, CacheMode::Bypass) => CacheUse::Bypass,
+        _ => CacheUse::Bypass,
     }
 }
 

@@ -15,7 +15,8 @@ use std::time::Duration;
 use futures_core::Stream;
 use indwell_kernel::{CacheUse, Goal, RequestId, SamplingParams};
 
-use super::{CacheMode, salted};
+use super::salted;
+use crate::CacheMode;
 use crate::message::Message;
 use crate::options::{NamedOptions, OptionValue, PrefixOptions};
 use crate::prompt::ChatEnd;
@@ -126,6 +127,7 @@ impl PrefixRequest {
             stop: Vec::new(),
             timeout: config.timeout,
             submitted,
+            responses: None,
         };
         let stream = draft.submit(Arc::clone(&shared))?;
         let pinned = Pinned { request: stream.request(), shared };

@@ -60,42 +60,63 @@ pub(crate) fn log(config: &EngineConfig, prefix: &PrefixConfig, kind: MemoryKind
     }
 }
 
-/// The other tiers, and the namespace of prefixes without a salt.
-///
-/// With a disk tier the model is known by a digest of its whole file, since files outlive it.
-/// `on_share` is told how far that has come, from 0 to 1.
+/// What a model is known by, to whatever keeps what it computed.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    bytes: Vec<u8>,
+    /// Whether it is a digest of the whole file, as files that outlive the process need.
+    is_lasting: bool,
+}
+
+impl Identity {
+    /// Finds it out. Where anything is to outlive the process, the whole file is read; `on_share`
+    /// is told how far that has come, from 0 to 1.
+    pub(crate) fn of(config: &EngineConfig, model: &Model, on_share: impl FnMut(f32)) -> Self {
+        let responses = config.response_cache.as_ref().and_then(|cache| cache.dir.as_ref());
+        let outlives = config.prefix_cache.disk.is_some() || responses.is_some();
+        let digest = outlives.then(|| model.fingerprint(on_share)).transpose();
+        let digest = digest.unwrap_or_else(|error| {
+            tracing::warn!(%error, "nothing is kept on disk: the model's file could not be read");
+            None
+        });
+        Self {
+            bytes: digest.map_or_else(|| file_identity(model), digest_identity),
+            is_lasting: digest.is_some(),
+        }
+    }
+
+    /// Whether it is the same for the same model in another process.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.is_lasting
+    }
+
+    /// The namespace of what is computed without a salt, in a memory laid out so.
+    pub(crate) fn namespace(&self, model: &Model, layout: &str) -> NamespaceBuilder {
+        base_namespace(model, &self.bytes, layout)
+    }
+}
+
+/// The prefix cache's other tiers, if it has any.
 pub(crate) fn tiers(
     config: &EngineConfig,
     prefix: &PrefixConfig,
-    model: &Model,
+    identity: &Identity,
     layout: &str,
     commands: &Sender<Command>,
-    on_share: impl FnMut(f32),
-) -> (NamespaceBuilder, Option<Arc<Tiers>>) {
-    let options = &config.prefix_cache;
-    let disk = options.disk.clone().filter(|_| prefix.snapshots);
-    let digest = disk.as_ref().and_then(|_| match model.fingerprint(on_share) {
-        Ok(digest) => Some(digest),
-        Err(error) => {
-            tracing::warn!(%error, "the disk tier is off: the model's file could not be read");
-            None
-        }
-    });
-    let identity = digest.map_or_else(|| file_identity(model), digest_identity);
-    let namespace = base_namespace(model, &identity, layout);
+) -> Option<Arc<Tiers>> {
     if !prefix.snapshots {
-        return (namespace, None);
+        return None;
     }
-    let fingerprint = fingerprint(&identity, layout);
-    let disk = disk.filter(|_| digest.is_some());
+    let options = &config.prefix_cache;
+    let disk = options.disk.clone().filter(|_| identity.is_lasting);
     let disk = disk.map(|(directory, bytes)| DiskConfig::new(directory, bytes));
+    let fingerprint = fingerprint(&identity.bytes, layout);
     let tiers = TiersConfig { host_bytes: options.host_bytes, disk, fingerprint };
     let commands = commands.clone();
-    let tiers = Tiers::new(tiers, move |event| {
+    Some(Tiers::new(tiers, move |event| {
         // A worker that is gone needs to know nothing.
         let _ = commands.send(Command::Tier(event));
-    });
-    (namespace, Some(tiers))
+    }))
 }
 
 fn beside_batch(idle_tokens_max: u32) -> u32 {

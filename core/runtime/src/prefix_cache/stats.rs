@@ -7,9 +7,11 @@ use std::sync::{Arc, Weak};
 
 use indwell_kernel::{PrefixLoad, Tier};
 
+use crate::responses::ResponseCacheStats;
 use crate::tiers::{TierCounters, Tiers, TiersStats};
 
-/// What an engine's prefix cache holds and has done, tier by tier.
+/// What an engine's caches hold and have done: the prefix cache tier by tier, and the response
+/// cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
     /// In the memory that the model computes in.
@@ -20,6 +22,8 @@ pub struct CacheStats {
     pub disk: CacheTierStats,
     /// Tokens of prefixes that [`crate::Engine::cache_prefix`] keeps.
     pub pinned_tokens: u64,
+    /// Complete answers.
+    pub response: ResponseCacheStats,
 }
 
 /// One tier of the prefix cache. A tier that is off has a capacity of 0.
@@ -137,6 +141,7 @@ impl SharedCaches {
             host: self.host.snapshot(),
             disk: self.disk.snapshot(),
             pinned_tokens: self.pinned_tokens.load(Relaxed),
+            response: ResponseCacheStats::default(),
         }
     }
 }

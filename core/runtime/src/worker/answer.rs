@@ -1,22 +1,32 @@
-//! One request's answer as it grows: tokens to text, text to events, and the times of it.
+//! One answer as it grows: tokens to text, text to the events of everybody who waits for it, and
+//! the times of it.
+//!
+//! What was said so far is kept, so that callers who come later hear it from the beginning and slow
+//! ones hear at once all that they missed. It ends as the answer that is stored.
 
-use indwell_kernel::{FinishReason, Request, Tier, Timestamp, Token};
+use indwell_kernel::{
+    Caller, End, FinishReason, Flight, Hold, Request, RequestId, Tier, Timestamp, Token,
+};
 
-use super::Job;
+use super::job::{Job, Keyed};
 use crate::mailbox::{Delivery, Sender};
 use crate::prompt::Prompter;
+use crate::responses::Generation;
+use crate::responses::answer::StoredAnswer;
 use crate::text::TextAssembler;
-use crate::{Event, Finished, TextDelta, Timings, TokenLogprob, Usage};
+use crate::{CacheTier, Event, Finished, TextDelta, Timings, TokenLogprob, Usage};
 
 /// An answer in the making.
 #[derive(Debug)]
 pub(super) struct Answer {
-    events: Sender,
+    flight: Flight<Reader>,
+    said: Said,
     text: TextAssembler,
     usage: Usage,
     uses_cache: bool,
     logprobs: bool,
-    submitted: Timestamp,
+    /// What it is stored by, and when it began.
+    keyed: Option<(Keyed, Generation)>,
     admitted: Option<Timestamp>,
     first_token: Option<Timestamp>,
     last_token: Timestamp,
@@ -24,33 +34,81 @@ pub(super) struct Answer {
     piece: Vec<u8>,
 }
 
+/// What was said so far.
+#[derive(Debug, Default)]
+struct Said {
+    text: String,
+    logprobs: Vec<TokenLogprob>,
+}
+
+/// Who reads an answer, and how far it was told.
+#[derive(Debug)]
+pub(super) struct Reader {
+    events: Sender<Event>,
+    submitted: Timestamp,
+    /// In bytes.
+    text_told: usize,
+    logprobs_told: usize,
+}
+
+impl Reader {
+    pub(super) fn new(events: Sender<Event>, submitted: Timestamp) -> Self {
+        Self { events, submitted, text_told: 0, logprobs_told: 0 }
+    }
+
+    /// Tells all that is new; whether the reader is behind now.
+    fn tell(&mut self, said: &Said) -> bool {
+        let text = &said.text[self.text_told..];
+        let logprobs = &said.logprobs[self.logprobs_told..];
+        if text.is_empty() && logprobs.is_empty() {
+            return false;
+        }
+        // An allocation a token for the text, and one for log-probabilities where they are asked
+        // for: events belong to their readers.
+        let delta = TextDelta { text: text.to_owned(), logprobs: logprobs.to_vec() };
+        self.text_told = said.text.len();
+        self.logprobs_told = said.logprobs.len();
+        self.events.send(Event::Text(delta)) == Delivery::Full
+    }
+
+    /// The last that the reader hears.
+    pub(super) fn finish(self, event: Event) {
+        self.events.finish(event);
+    }
+}
+
 /// What a token did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// The answer goes on.
     Ongoing,
-    /// It goes on, but its reader is behind.
-    ReaderBehind,
     /// A stop string was reached.
     Stopped,
 }
 
 impl Answer {
     /// The request for the scheduler, and its answer, which has not begun.
-    pub(super) fn of(job: Job) -> (Request, Self) {
+    pub(super) fn of(job: Job, generation: Generation) -> (Request, Self) {
+        let shares = job.shares();
+        let mut request = job.request;
+        // A computation that nobody can share ends with its caller, and the scheduler does that.
+        request.deadline = job.deadline.filter(|_| !shares);
+        let deadline = job.deadline.filter(|_| shares);
+        let reader = Reader::new(job.events, job.submitted);
         let answer = Self {
-            events: job.events,
+            flight: Flight::new(Caller::new(request.id, deadline, reader)),
+            said: Said::default(),
             text: job.text,
             usage: Usage { prompt_tokens: job.prompt_tokens, ..Usage::default() },
-            uses_cache: job.request.cache.namespace().is_some(),
-            logprobs: job.request.logprobs,
-            submitted: job.submitted,
+            uses_cache: request.cache.namespace().is_some(),
+            logprobs: request.logprobs,
+            keyed: job.keyed.map(|keyed| (keyed, generation)),
             admitted: None,
             first_token: None,
             last_token: job.submitted,
             piece: Vec::new(),
         };
-        (job.request, answer)
+        (request, answer)
     }
 
     pub(super) fn prompt_tokens(&self) -> u32 {
@@ -60,6 +118,11 @@ impl Answer {
     /// Whether it takes part in the prefix cache.
     pub(super) fn uses_cache(&self) -> bool {
         self.uses_cache
+    }
+
+    /// What it is stored by, and when it began.
+    pub(super) fn keyed(&self) -> Option<&Keyed> {
+        self.keyed.as_ref().map(|(keyed, _)| keyed)
     }
 
     /// `tokens` of the prompt were cached, the slowest of them in `tier`.
@@ -76,6 +139,32 @@ impl Answer {
         self.admitted = Some(now);
     }
 
+    /// Who waits for it.
+    pub(super) fn flight(&mut self) -> &mut Flight<Reader> {
+        &mut self.flight
+    }
+
+    /// Who waits for it, for looking.
+    pub(super) fn callers(&self) -> &Flight<Reader> {
+        &self.flight
+    }
+
+    /// Someone else waits for it too, and hears it from the beginning.
+    pub(super) fn join(&mut self, caller: Caller<Reader>) {
+        self.flight.join(caller);
+        self.tell();
+    }
+
+    /// A caller has read.
+    pub(super) fn catch_up(&mut self, caller: RequestId) {
+        self.flight.catch_up(caller, |reader| reader.tell(&self.said));
+    }
+
+    /// Whether computing has to pause or to go on, if that changed.
+    pub(super) fn hold(&mut self) -> Option<Hold> {
+        self.flight.hold()
+    }
+
     pub(super) fn token(
         &mut self,
         token: Token,
@@ -88,50 +177,89 @@ impl Answer {
         self.usage.completion_tokens += 1;
         self.piece.clear();
         prompter.append_piece(token, &mut self.piece);
-        let mut text = String::new();
-        self.text.push(&self.piece, &mut text);
-        let logprobs = logprob.filter(|_| self.logprobs).map(|logprob| {
-            // An allocation a token, for those who ask for log-probabilities only.
-            vec![TokenLogprob { token: token.0, logprob }]
-        });
-        let delivery = self.send(text, logprobs.unwrap_or_default());
-        match delivery {
-            _ if self.text.is_stopped() => Told::Stopped,
-            Delivery::Full => Told::ReaderBehind,
-            Delivery::Room => Told::Ongoing,
+        self.text.push(&self.piece, &mut self.said.text);
+        if let Some(logprob) = logprob.filter(|_| self.logprobs) {
+            self.said.logprobs.push(TokenLogprob { token: token.0, logprob });
         }
+        self.tell();
+        if self.text.is_stopped() { Told::Stopped } else { Told::Ongoing }
     }
 
-    /// Gives out what was held back, and makes the terminal event.
-    pub(super) fn finish(&mut self, reason: FinishReason, now: Timestamp) -> Event {
-        let mut text = String::new();
-        self.text.finish(&mut text);
-        self.send(text, Vec::new());
+    fn tell(&mut self) {
+        self.flight.tell(|reader| reader.tell(&self.said));
+    }
+
+    /// The answer is complete: everybody hears the rest and the end, and what is to be stored is
+    /// given back with what it began with.
+    pub(super) fn finish(
+        mut self,
+        reason: FinishReason,
+        now: Timestamp,
+    ) -> (Vec<(Reader, Event)>, Option<(Keyed, Generation, StoredAnswer)>) {
+        self.text.finish(&mut self.said.text);
         let reason = if self.text.is_stopped() { FinishReason::Stop } else { reason };
-        Event::Finished(Finished { reason, usage: self.usage, timings: self.timings(now) })
-    }
-
-    pub(super) fn send_terminal(self, event: Event) {
-        self.events.finish(event);
-    }
-
-    fn send(&self, text: String, logprobs: Vec<TokenLogprob>) -> Delivery {
-        if text.is_empty() && logprobs.is_empty() {
-            return Delivery::Room;
+        let times = Times { admitted: self.admitted, first: self.first_token, last: self.last_token };
+        let mut ends = Vec::new();
+        for (at, caller) in self.flight.land().enumerate() {
+            let mut reader = caller.reader;
+            reader.tell(&self.said);
+            let usage = if at == 0 { self.usage } else { shared(self.usage) };
+            let timings = times.of(reader.submitted, now);
+            ends.push((reader, Event::Finished(Finished { reason, usage, timings })));
         }
-        self.events.send(Event::Text(TextDelta { text, logprobs }))
+        let keyed = self.keyed.filter(|(keyed, _)| keyed.policy.keeps(&End::Finished(reason)));
+        let stored = keyed.map(|(mut keyed, generation)| {
+            let answer = StoredAnswer {
+                text: self.said.text.into_boxed_str(),
+                logprobs: self.said.logprobs.into_boxed_slice(),
+                reason,
+                completion_tokens: self.usage.completion_tokens,
+                namespace: keyed.namespace,
+                expires_ms: None,
+                semantic: keyed.note.take(),
+            };
+            (keyed, generation, answer)
+        });
+        (ends, stored)
     }
 
-    fn timings(&self, now: Timestamp) -> Timings {
-        let admitted = self.admitted.unwrap_or(now);
-        let first_token = self.first_token.unwrap_or(now);
-        let ms = |from: Timestamp, to: Timestamp| to.since(from).as_secs_f64() * 1000.0;
+    /// Everybody who waits, the leader first.
+    pub(super) fn into_readers(self) -> impl ExactSizeIterator<Item = Reader> {
+        self.flight.land().map(|caller| caller.reader)
+    }
+}
+
+/// The usage of a caller who shared the computation of another.
+fn shared(leader: Usage) -> Usage {
+    Usage {
+        cached_tokens: leader.prompt_tokens,
+        cache: Some(CacheTier::Response),
+        ..leader
+    }
+}
+
+/// When what happened.
+struct Times {
+    admitted: Option<Timestamp>,
+    first: Option<Timestamp>,
+    last: Timestamp,
+}
+
+impl Times {
+    /// The times of a caller; for what was over when it came, it waited not at all.
+    fn of(&self, submitted: Timestamp, now: Timestamp) -> Timings {
+        let admitted = self.admitted.unwrap_or(now).max(submitted);
+        let first = self.first.unwrap_or(now).max(admitted);
         Timings {
-            queued_ms: ms(self.submitted, admitted),
-            prefill_ms: ms(admitted, first_token),
-            ttft_ms: ms(self.submitted, first_token),
-            decode_ms: ms(first_token, self.last_token.max(first_token)),
-            total_ms: ms(self.submitted, now),
+            queued_ms: ms(submitted, admitted),
+            prefill_ms: ms(admitted, first),
+            ttft_ms: ms(submitted, first),
+            decode_ms: ms(first, self.last.max(first)),
+            total_ms: ms(submitted, now),
         }
     }
+}
+
+fn ms(from: Timestamp, to: Timestamp) -> f64 {
+    to.since(from).as_secs_f64() * 1000.0
 }

@@ -168,6 +168,7 @@ fn a_prefix_that_finds_no_room_is_told_to_try_again() {
         stop: Vec::new(),
         timeout: None,
         submitted: rig.shared.now(),
+        responses: None,
     };
     let stream = draft.submit(Arc::clone(&rig.shared)).expect("a stream");
     let error = stream.reply().expect_err("nothing keeps it");
