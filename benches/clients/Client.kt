@@ -28,7 +28,11 @@ private suspend fun read(engine: Engine, prompt: String, maxTokens: Int): Counts
 
 fun main(arguments: Array<String>): Unit = runBlocking(Dispatchers.Default) {
     val (model, contextTokens, threads) = arguments
-    val options = EngineOptions(contextTokens = contextTokens.toInt(), threads = threads.toInt().takeIf { it != 0 })
+    val options = EngineOptions(
+        contextTokens = contextTokens.toInt(),
+        threads = threads.toInt().takeIf { it != 0 },
+        responseCacheBytes = 0,
+    )
     Engine.load(model, options).use { engine ->
         println("ready")
         for (line in generateSequence(::readLine)) {

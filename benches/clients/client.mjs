@@ -14,7 +14,7 @@ async function read(engine, prompt, maxTokens) {
 }
 
 const [model, contextTokens, threads] = process.argv.slice(2);
-const options = { contextTokens: Number(contextTokens) };
+const options = { contextTokens: Number(contextTokens), responseCacheBytes: 0 };
 if (threads !== "0") options.threads = Number(threads);
 const engine = await Engine.load(model, options);
 console.log("ready");

@@ -33,7 +33,7 @@ async def aread_all(engine, prompts, max_tokens):
 
 
 def main(how, model, context_tokens, threads):
-    options = {"context_tokens": int(context_tokens)}
+    options = {"context_tokens": int(context_tokens), "response_cache_bytes": 0}
     if threads != "0":
         options["threads"] = int(threads)
     with indwell.Engine(model, **options) as engine, ThreadPoolExecutor(64) as pool:

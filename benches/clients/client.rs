@@ -12,7 +12,9 @@ fn main() -> Result<()> {
     let [model, context_tokens, threads] = arguments.as_slice() else {
         bail!("three arguments: the model, the context's tokens, threads")
     };
-    let mut builder = Engine::builder(model.as_str()).context_tokens(context_tokens.parse()?);
+    // Every answer is computed.
+    let mut builder = Engine::builder(model.as_str()).response_cache_bytes(0);
+    builder = builder.context_tokens(context_tokens.parse()?);
     if threads != "0" {
         builder = builder.threads(threads.parse()?);
     }

@@ -133,6 +133,15 @@ impl Summary {
     }
 }
 
+/// The value that a share of all, 0 to 1, does not exceed: the nearest rank. Not a number of none.
+#[must_use]
+pub fn percentile(values: impl IntoIterator<Item = f64>, share: f64) -> f64 {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +163,15 @@ mod tests {
         let (rust, python) = (series("Rust", &[1.0, 2.0]), series("Python", &[1.25, 2.5]));
         assert_eq!(python.ratios(&rust), [0.8, 0.8]);
         assert_eq!(python.extra_us_per_event(&rust), [5_000.0, 10_000.0]);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_seen() {
+        let values = || (1..=10).map(f64::from);
+        assert_eq!(percentile(values(), 0.5), 5.0);
+        assert_eq!(percentile(values(), 0.9), 9.0);
+        assert_eq!(percentile([7.0], 0.5), 7.0);
+        assert!(percentile([], 0.5).is_nan());
     }
 
     #[test]

@@ -11,22 +11,31 @@
 //! | [`rounds`] | contenders taking turns |
 //! | [`comparison`] | their measurements, and what follows from them |
 //! | [`client`] | a client in a process of its own |
+//! | [`traffic`] | sessions that several clients ask |
+//! | [`contender`] | who serves them: an engine here, or llama-server |
 //! | [`machine`] | what the processors did, ours and others' work apart |
 //! | [`small_model`] | a model file that makes a step cheap |
 //! | [`report`] | JSON, Markdown |
+//! | [`document`] | the same in sections, with what was expected |
 //! | [`plot`] | SVG |
 //! | [`requantized`] | a model file with other weights' types, kept |
 
 pub mod client;
 pub mod comparison;
+pub mod contender;
+pub mod document;
 pub mod machine;
 pub mod plot;
 pub mod report;
 pub mod requantized;
 pub mod rounds;
 pub mod small_model;
+pub mod traffic;
 pub mod workload;
 
 pub use client::Client;
-pub use comparison::{Comparison, Measurement, Series, Summary};
+pub use comparison::{Comparison, Measurement, Series, Summary, percentile};
+pub use contender::Contender;
+pub use document::{Aim, Document, Expectation, Section};
+pub use traffic::Traffic;
 pub use workload::Workload;

@@ -1,6 +1,8 @@
-//! Panels of dots, one dot a round and a bar at the median, as SVG; [`curves`] over a run's course.
+//! Panels of dots, one dot a round and a bar at the median, as SVG; [`curves`] over a run's course;
+//! [`distributions`] of single values.
 
 pub mod curves;
+pub mod distributions;
 
 use std::path::Path;
 

@@ -225,7 +225,8 @@ mod tests {
     fn every_token_is_an_event_and_no_answer_ends_early() {
         let mut file = tempfile::Builder::new().suffix(".gguf").tempfile().expect("a file");
         write(&mut file).expect("written");
-        let engine = Engine::builder(file.path()).context_tokens(512).threads(1).build();
+        let engine = Engine::builder(file.path()).context_tokens(512).threads(1);
+        let engine = engine.response_cache_bytes(0).build();
         let engine = engine.expect("a model that loads");
         let stream = engine.complete("1 2 3").max_tokens(200).stream().expect("accepted");
         let mut events: Vec<Event> = stream.into_iter().collect();

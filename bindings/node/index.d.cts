@@ -37,7 +37,10 @@ export declare class Engine {
   /** What the engine has done and is doing, or did until it was closed. */
   stats(): EngineStats;
 
-  /** What the prefix cache holds and has done, tier by tier, or did until the engine was closed. */
+  /**
+   * What the caches hold and have done, or did until the engine was closed: the prefix cache tier by
+   * tier, and the response cache.
+   */
   caches(): CacheStats;
 
   /**
@@ -80,6 +83,15 @@ export declare class Engine {
    * Takes about a step. Rejects with `invalid_request`, `engine_closed`, `engine_poisoned`.
    */
   trim(bytes: number | bigint): Promise<number>;
+
+  /**
+   * Forgets every stored answer, or those to requests with this `cacheSalt`, in memory and on disk;
+   * resolves with how many there were. Answers that are being computed at this moment are not stored
+   * either.
+   *
+   * Rejects with `invalid_request`, `engine_closed`, `engine_poisoned`.
+   */
+  invalidateResponses(options?: InvalidateOptions): Promise<number>;
 
   /** Ends all requests with `engine_closed` and frees the model. A second close does nothing. */
   close(): Promise<void>;
@@ -176,6 +188,8 @@ export type ErrorCode =
   | "model_load"
   /** Free memory, or ask for less context. */
   | "out_of_memory"
+  /** Ask again without `cache: "only_if_cached"`: no answer is stored. */
+  | "not_cached"
   /** Load a new engine. */
   | "engine_closed"
   /** The engine failed: load a new one, and report it. */
@@ -230,6 +244,19 @@ export interface LoadOptions {
   diskCacheDir?: string;
   /** Bytes that they may take there; at least 1. Default 10 GiB. */
   diskCacheBytes?: number;
+  /**
+   * Bytes of complete answers that are kept for the same questions; 0 turns the response cache off,
+   * and with it the sharing of one computation by the same requests in flight. Default 64 MiB, and
+   * never more than a 64th of the memory that the process may use.
+   */
+  responseCacheBytes?: number;
+  /** Milliseconds that an answer is kept; above 0. Default no limit. */
+  responseCacheTtlMs?: number;
+  /**
+   * A folder for answers that outlive the process; it is made if it is not there. One engine at a
+   * time uses it: a second one is refused with `io`. Default none, and nothing is written.
+   */
+  responseCacheDir?: string;
   /** Hears how far loading has come; the latest news only, if it is slow. */
   onProgress?: (progress: Progress) => void;
   /** Gives up loading. */
@@ -257,12 +284,21 @@ export interface RequestOptions {
   /** Whether to tell each token's log-probability. */
   logprobs?: boolean;
   /**
-   * `use`, the default, takes what is cached of the prompt and leaves it cached for others;
-   * `bypass` computes it anew and leaves nothing.
+   * `use`, the default, is answered by what is stored where the answer is not random (greedy, or
+   * with a `seed`), takes what is cached of the prompt, and leaves both for others; `bypass` computes
+   * all of it anew and leaves nothing; `refresh` computes the answer anew and replaces the stored
+   * one; `only_if_cached` computes nothing: it is the stored answer, or rejects with `not_cached`.
    */
-  cache?: "use" | "bypass";
-  /** Shares cached prefixes with requests of the same salt alone: 1 to 1024 bytes of UTF-8. */
+  cache?: "use" | "bypass" | "refresh" | "only_if_cached";
+  /**
+   * Shares cached prefixes and stored answers with requests of the same salt alone: 1 to 1024 bytes
+   * of UTF-8.
+   */
   cacheSalt?: string;
+  /** Milliseconds that this answer is kept; above 0. Default the engine's `responseCacheTtlMs`. */
+  cacheTtlMs?: number;
+  /** May be answered by the stored answer to a question that means the same. */
+  semantic?: Semantic;
   /** Cancels the request when it aborts. An aborted signal makes no request at all. */
   signal?: AbortSignal;
 }
@@ -271,6 +307,52 @@ export interface RequestOptions {
 export interface CompletionOptions extends RequestOptions {
   /** Whether control tokens written in the prompt are control tokens, not text. Default false. */
   parseSpecial?: boolean;
+}
+
+/**
+ * When an answer to another question may be served: the nearest earlier question, asked with
+ * `semantic` as well and with the same options, salt and model, if it is near enough and `verify`
+ * agrees. Otherwise the request is computed, and its answer stored with its vector.
+ *
+ * Nearness is not sameness: "is X allowed?" and "is X not allowed?" are near each other under every
+ * embedding, and so are sentences with two names or numbers swapped. No distance tells them apart;
+ * `verify` has to. Do not use it where a wrong answer costs something, nor for personal data of
+ * several tenants without a `cacheSalt` for each.
+ *
+ * Both functions may be async, and run on the thread that asked. One that throws, rejects, gives
+ * nonsense or takes too long costs time and no more: the request is computed. They keep no process
+ * alive by themselves.
+ */
+export interface Semantic {
+  /** The cosine distance up to which `verify` is asked: 0, the same direction, to 2, opposite. */
+  distanceMax: number;
+  /** A prompt as a vector, always of one length. A chat is its messages, one a line. */
+  embed(prompt: string): Vector | Promise<Vector>;
+  /** Whether the answer found may be served. */
+  verify(match: SemanticMatch): boolean | Promise<boolean>;
+  /** How long each function may take; above 0. Default 1000. */
+  timeoutMs?: number;
+}
+
+/** An embedding. */
+export type Vector = readonly number[] | Float32Array | Float64Array;
+
+/** The nearest earlier question, for {@link Semantic.verify} to judge. */
+export interface SemanticMatch {
+  /** The question that is asked now. */
+  asked: string;
+  /** The earlier question. */
+  found: string;
+  /** The answer to it. */
+  answer: string;
+  /** The cosine distance between both. */
+  distance: number;
+}
+
+/** Options of {@link Engine.invalidateResponses}. */
+export interface InvalidateOptions {
+  /** Forgets answers to requests with this salt alone: 1 to 1024 bytes of UTF-8. */
+  cacheSalt?: string;
 }
 
 /** Options of {@link Engine.cachePrefix}. */
@@ -339,13 +421,18 @@ export interface Usage {
   cachedTokens: number;
   /** The slowest tier that they came from; null if there are none. */
   cache: CacheTier | null;
+  /**
+   * The cosine distance to the question that was answered, where `cache` is `semantic`; else null.
+   */
+  semanticDistance: number | null;
 }
 
 /**
- * Where cached tokens came from, fastest first: the memory that the model computes in, the host's
- * memory, or files.
+ * Where cached tokens came from, fastest first: a stored answer to the same question, or one that
+ * was just computed for somebody else; one to a question that means the same; the memory that the
+ * model computes in, the host's memory, or files.
  */
-export type CacheTier = "resident" | "host" | "disk";
+export type CacheTier = "response" | "semantic" | "resident" | "host" | "disk";
 
 /** What a request took in time. */
 export interface Timings {
@@ -400,9 +487,15 @@ export interface EngineStats {
   prefixCacheHits: number;
   /** Hits among the queries, from 0 to 1; 0 as long as there are none. */
   prefixCacheHitRate: number;
+  /** Requests that a stored answer could have served. */
+  responseCacheQueries: number;
+  /** Those of them that were not computed. */
+  responseCacheHits: number;
+  /** Hits among the queries, from 0 to 1; 0 as long as there are none. */
+  responseCacheHitRate: number;
 }
 
-/** What an engine's prefix cache holds and has done, tier by tier. */
+/** What an engine's caches hold and have done: the prefix cache tier by tier, and answers. */
 export interface CacheStats {
   /** In the memory that the model computes in. */
   resident: CacheTierStats;
@@ -412,6 +505,28 @@ export interface CacheStats {
   disk: CacheTierStats;
   /** Tokens of prefixes that {@link Engine.cachePrefix} keeps. */
   pinnedTokens: number;
+  /** Complete answers. */
+  response: ResponseCacheStats;
+}
+
+/** The response cache. One that is off has a capacity of 0. Counters only grow. */
+export interface ResponseCacheStats {
+  /** Answers that are stored. */
+  entries: number;
+  /** Bytes they take, bookkeeping included. */
+  bytes: number;
+  /** Bytes they may take. */
+  capacityBytes: number;
+  /** Counter: requests answered by a stored answer to the same question. */
+  hits: number;
+  /** Counter: requests that shared the computation of one that came before. */
+  shared: number;
+  /** Counter: requests answered by a stored answer to a question that means the same. */
+  semanticHits: number;
+  /** Counter: requests that a stored answer could have served, but that were computed. */
+  misses: number;
+  /** Counter: answers given up for want of room. */
+  evictions: number;
 }
 
 /** One tier of the prefix cache. One that is off has a capacity of 0. Counters only grow. */

@@ -64,3 +64,18 @@ fn prefix_cache_computes_shared_instructions_once() {
         assert!(output.lines().any(|line| line.starts_with(tier)), "{tier} in {output}");
     }
 }
+
+#[test]
+fn response_cache_answers_the_same_question_once() {
+    let output = run(env!("CARGO_BIN_EXE_example-response-cache"));
+    let starts = |line: usize, text: &str| {
+        let found = output.lines().nth(line).is_some_and(|line| line.starts_with(text));
+        assert!(found, "line {line} is not {text}: {output}");
+    };
+    starts(0, "computed in ");
+    starts(1, "response in ");
+    starts(3, "7 of 8 shared a computation");
+    starts(4, "semantic in ");
+    starts(5, "3 answers are forgotten");
+    assert!(!output.lines().nth(2).expect("a third line").starts_with("response"), "{output}");
+}

@@ -89,7 +89,10 @@ fn main() {
     let cases = read_cases(&folder.join("cases"));
     let mut trials = vec![names_are_unique(&cases)];
     if !arguments.list {
-        let engine = indwell_tests::engine().build().expect("an engine on the default model");
+        let engine = Engine::builder(indwell_tests::model())
+            .context_tokens(2048)
+            .build()
+            .expect("an engine on the default model");
         let setting = Arc::new(Setting { engine, files: folder.join("files") });
         for case in cases {
             let setting = Arc::clone(&setting);
@@ -137,6 +140,8 @@ impl Setting {
         }
         let modes = case.modes.clone().unwrap_or_else(|| vec![Mode::Reply, Mode::Stream]);
         for mode in modes {
+            // Each mode computes its answer, unless the case asks twice.
+            self.engine.invalidate_responses()?;
             if case.expect.asks_twice() {
                 self.reply(case)?;
             }

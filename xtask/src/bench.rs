@@ -29,6 +29,8 @@ pub(crate) enum Program {
     DecodeLimit,
     /// Reuse of prompts, against none and against llama-server
     PrefixCache,
+    /// Answers given again: how fast, against llama-server, and what they take
+    ResponseCache,
 }
 
 impl Program {
@@ -37,6 +39,7 @@ impl Program {
             Self::BindingCost => "binding_cost",
             Self::DecodeLimit => "decode_limit",
             Self::PrefixCache => "prefix_cache",
+            Self::ResponseCache => "response_cache",
         }
     }
 }
@@ -56,6 +59,11 @@ pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program])
             Program::BindingCost => give_bindings(&context, &mut command)?,
             Program::DecodeLimit => {}
             Program::PrefixCache => give_peer(workspace, &mut command),
+            Program::ResponseCache => {
+                command.arg("--python").arg(python::install(&context)?);
+                command.args(["--node", "node"]);
+                give_peer(workspace, &mut command);
+            }
         }
         run_visibly(&mut command)?;
     }

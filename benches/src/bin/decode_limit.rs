@@ -48,6 +48,7 @@ fn main() -> Result<()> {
         .sequences_max(SEQUENCES_MAX)
         .batch_tokens(BATCH_TOKENS)
         .threads(threads)
+        .response_cache_bytes(0)
         .build()?;
     let mut bare = BareLoop::new(&engine.model().path, threads)?;
 

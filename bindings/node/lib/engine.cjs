@@ -8,10 +8,17 @@ const { CallSite, IndwellError } = require("./error.cjs");
 const { parseBytes, parseMessages, parseModel, parsePrompt } = require("./input.cjs");
 const { inCallersSpelling } = require("./names.cjs");
 const { environment } = require("./native.cjs");
-const { parseLoadOptions, parsePrefixOptions, parseRequestOptions } = require("./options.cjs");
+const {
+  parseLoadOptions,
+  parsePrefixOptions,
+  parseRequestOptions,
+  parseSalt,
+} = require("./options.cjs");
 const { settled } = require("./pending.cjs");
 const { CachedPrefix } = require("./prefix.cjs");
+const { asked } = require("./semantic.cjs");
 const { TokenStream } = require("./stream.cjs");
+const { hasTime } = require("./turn.cjs");
 
 /**
  * @typedef {import("./native.cjs").Input} Input
@@ -19,6 +26,7 @@ const { TokenStream } = require("./stream.cjs");
  * @typedef {import("./native.cjs").NativePrefix} NativePrefix
  * @typedef {import("../index.cjs").Engine} Contract
  * @typedef {import("../index.cjs").Reply} Reply
+ * @typedef {ReturnType<typeof parseRequest>} Request
  */
 
 /** Held by this file alone: engines are made by `Engine.load`. */
@@ -134,6 +142,14 @@ class Engine {
     return /** @type {number} */ (await settled(start, { site, owner: this }));
   }
 
+  /** @param {import("../index.cjs").InvalidateOptions} [options] */
+  async invalidateResponses(options) {
+    const site = new CallSite(this.invalidateResponses);
+    const salt = parseSalt(options);
+    const start = (/** @type {number} */ key) => this.#native.invalidateResponses(key, salt);
+    return /** @type {number} */ (await settled(start, { site, owner: this }));
+  }
+
   async close() {
     const site = new CallSite(this.close);
     await settled((key) => this.#native.close(key), { site, owner: this });
@@ -152,11 +168,19 @@ class Engine {
   #request(read, options, site) {
     // Whatever else is wrong with them, options that ask for a stream are answered by one.
     if (/** @type {{ stream?: unknown } | null | undefined} */ (options)?.stream === true) {
-      const start = (/** @type {number} */ key, /** @type {Input} */ input) =>
-        this.#native.stream(key, input);
-      return new TokenStream(start, () => parseRequest(read, options), { owner: this, site });
+      return new TokenStream(() => this.#opening(parseRequest(read, options)), {
+        owner: this,
+        site,
+      });
     }
     return this.#reply(read, options, site);
+  }
+
+  /** @param {Request} request */
+  #opening(request) {
+    const start = (/** @type {number} */ key) =>
+      this.#native.stream(key, inputOf(request), hasTime());
+    return { start, signal: request.signal };
   }
 
   /**
@@ -166,12 +190,10 @@ class Engine {
    * @returns {Promise<Reply>}
    */
   async #reply(read, options, site) {
-    const { input, signal } = parseRequest(read, options);
-    const reply = await settled((key) => this.#native.reply(key, input), {
-      site,
-      owner: this,
-      signal,
-    });
+    const request = parseRequest(read, options);
+    const start = (/** @type {number} */ key) =>
+      this.#native.reply(key, inputOf(request), hasTime());
+    const reply = await settled(start, { site, owner: this, signal: request.signal });
     return /** @type {Reply} */ (reply);
   }
 }
@@ -193,8 +215,19 @@ function told(what) {
  * @param {unknown} options
  */
 function parseRequest(read, options) {
-  const { signal, named } = parseRequestOptions(options);
-  return { input: { ...read(), options: named }, signal };
+  const { signal, named, semantic } = parseRequestOptions(options);
+  return { about: read(), named, semantic, signal };
+}
+
+/**
+ * What crosses. To be called as it crosses, and not before: the native side says when it is done
+ * with an asker.
+ *
+ * @param {Request} request
+ * @returns {Input}
+ */
+function inputOf({ about, named, semantic }) {
+  return { ...about, options: named, semantic: semantic && asked(semantic) };
 }
 
 module.exports = { Engine };

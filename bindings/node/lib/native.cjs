@@ -30,7 +30,10 @@ const native = load();
 
 /** @type {Map<number, { resolve: () => void, owner: unknown }>} who waits, by key */
 const waiting = new Map();
-let lastKey = 0;
+/** The key that questions to the caller's functions ring; operations have others. */
+const QUESTIONS = 0;
+let lastKey = QUESTIONS;
+let onQuestions = () => {};
 
 const environment = new native.Environment((keys) => {
   for (const key of keys) ring(key);
@@ -43,7 +46,7 @@ process.on("exit", () => environment.end());
 /** A key that nobody waits for. */
 function newKey() {
   do lastKey = (lastKey + 1) >>> 0;
-  while (waiting.has(lastKey));
+  while (lastKey === QUESTIONS || waiting.has(lastKey));
   return lastKey;
 }
 
@@ -67,6 +70,7 @@ function rung(key, owner) {
  * @param {number} key
  */
 function ring(key) {
+  if (key === QUESTIONS) return onQuestions();
   const waiter = waiting.get(key);
   if (waiter === undefined) return;
   waiting.delete(key);
@@ -74,7 +78,23 @@ function ring(key) {
   waiter.resolve();
 }
 
-module.exports = { environment, newKey, ring, rung, version: environment.version };
+/**
+ * Names the one who takes questions when they come.
+ *
+ * @param {() => void} listener
+ */
+function listenForQuestions(listener) {
+  onQuestions = listener;
+}
+
+module.exports = {
+  environment,
+  listenForQuestions,
+  newKey,
+  ring,
+  rung,
+  version: environment.version,
+};
 
 /**
  * @typedef {object} NativeModule
@@ -85,6 +105,8 @@ module.exports = { environment, newKey, ring, rung, version: environment.version
  * @property {() => void} end
  * @property {() => void} hold
  * @property {() => void} release
+ * @property {() => { questions: Question[], forgotten: number[] }} questions
+ * @property {(question: number, answer: boolean | string | Float32Array) => void} answer a text is why there is none
  * @property {(key: number, model: string, options: NamedValue[]) => NativePending} load
  * @property {(key: number) => NativePending} devices
  *
@@ -93,11 +115,12 @@ module.exports = { environment, newKey, ring, rung, version: environment.version
  * @property {boolean} closed
  * @property {() => import("../index.cjs").EngineStats | ErrorInfo} stats
  * @property {() => import("../index.cjs").CacheStats | ErrorInfo} caches
- * @property {(key: number, messages: import("../index.cjs").Message[], options: NamedValue[]) => NativePending} cachePrefix
+ * @property {(key: number, messages: import("../index.cjs").Message[], options: NamedValue[]) => NativePending | Outcome} cachePrefix
  * @property {(key: number, bytes: number) => NativePending} trim
  * @property {(key: number) => NativePending} close
- * @property {(key: number, input: Input) => NativePending} reply
- * @property {(key: number, input: Input) => NativeStream} stream
+ * @property {(key: number, cacheSalt: string | undefined) => NativePending} invalidateResponses
+ * @property {(key: number, input: Input, hasTime: boolean) => NativePending | Outcome} reply
+ * @property {(key: number, input: Input, hasTime: boolean) => NativeStream} stream
  *
  * @typedef {object} NativePrefix
  * @property {number} tokens
@@ -114,11 +137,13 @@ module.exports = { environment, newKey, ring, rung, version: environment.version
  * @typedef {{ what: "engine", value: NativeEngine }
  *   | { what: "reply", value: import("../index.cjs").Reply }
  *   | { what: "prefix", value: NativePrefix }
- *   | { what: "trimmed", value: number }
+ *   | { what: "count", value: number }
  *   | { what: "devices", value: import("../index.cjs").Device[] }
  *   | { what: "closed", value: true }
  *   | { what: "progress", value: import("../index.cjs").Progress }
  *   | { what: "failed", value: ErrorInfo }} Taken
+ *
+ * @typedef {Exclude<Taken, { what: "progress" }>} Outcome
  *
  * @typedef {object} Batch
  * @property {string[]} texts
@@ -141,4 +166,11 @@ module.exports = { environment, newKey, ring, rung, version: environment.version
  * @property {import("../index.cjs").Message[]} [messages] of a chat
  * @property {string} [prompt] of a completion
  * @property {NamedValue[]} options
+ * @property {{ asker: number, distanceMax: number, timeoutMs?: number }} [semantic]
+ *
+ * @typedef {object} Question either to embed or to verify
+ * @property {number} id
+ * @property {number} asker
+ * @property {string} [embed]
+ * @property {import("../index.cjs").SemanticMatch} [verify]
  */

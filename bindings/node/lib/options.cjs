@@ -8,6 +8,7 @@
  */
 const { invalid } = require("./error.cjs");
 const { runtimeName } = require("./names.cjs");
+const { parseSemantic } = require("./semantic.cjs");
 const { wellFormed } = require("./text.cjs");
 
 /** @typedef {import("./native.cjs").NamedValue} NamedValue */
@@ -26,11 +27,29 @@ function parseLoadOptions(options) {
 
 /** @param {unknown} options of a request */
 function parseRequestOptions(options) {
-  const { signal, stream, ...rest } = parseObject(options);
+  const { signal, stream, semantic, ...rest } = parseObject(options);
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
     throw invalid("stream", stream, "true or false", "give a boolean, or leave it out for a reply");
   }
-  return { signal: parseSignal(signal), named: parseNamed(rest) };
+  return {
+    signal: parseSignal(signal),
+    named: parseNamed(rest),
+    semantic: parseSemantic(semantic),
+  };
+}
+
+/**
+ * Whose answers are meant: `undefined` for everybody's.
+ *
+ * @param {unknown} options of `invalidateResponses`
+ */
+function parseSalt(options) {
+  const { cacheSalt, ...rest } = parseObject(options);
+  for (const key of Object.keys(rest))
+    throw invalid(key, rest[key], "left out", "give cacheSalt, or nothing for all answers");
+  if (cacheSalt === undefined || cacheSalt === null) return undefined;
+  if (typeof cacheSalt === "string") return wellFormed("cacheSalt", cacheSalt);
+  throw invalid("cacheSalt", cacheSalt, "text", "give the salt of the requests that are meant");
 }
 
 /** @param {unknown} options of a prefix */
@@ -128,4 +147,4 @@ function parseListener(listener) {
   throw invalid("onProgress", listener, "a function", "give a function that takes the progress");
 }
 
-module.exports = { parseLoadOptions, parsePrefixOptions, parseRequestOptions };
+module.exports = { parseLoadOptions, parsePrefixOptions, parseRequestOptions, parseSalt };

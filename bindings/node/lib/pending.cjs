@@ -10,7 +10,9 @@ const { onAbort } = require("./signal.cjs");
 
 /**
  * @typedef {import("./native.cjs").NativePending} NativePending
- * @typedef {Exclude<import("./native.cjs").Taken, { what: "failed" | "progress" }>} Settled
+ * @typedef {import("./native.cjs").Taken} Taken
+ * @typedef {Exclude<Taken, { what: "progress" }>} Outcome
+ * @typedef {Exclude<Outcome, { what: "failed" }>} Settled
  *
  * @typedef {object} Waiting
  * @property {import("./error.cjs").CallSite} site
@@ -23,14 +25,16 @@ const { onAbort } = require("./signal.cjs");
  * Starts an operation and waits for its outcome, without starting it if the signal is aborted
  * already.
  *
- * @param {(key: number) => NativePending} start
+ * @param {(key: number) => NativePending | Outcome} start a stored answer needs no waiting
  * @param {Waiting} waiting
  * @returns {Promise<Settled["value"]>}
  */
 async function settled(start, { site, owner, signal, onProgress }) {
   if (signal?.aborted) throw aborted(signal, site);
   const key = newKey();
-  const pending = start(key);
+  const started = start(key);
+  if ("what" in started) return valueOf(started, site);
+  const pending = started;
   const abort = () => {
     pending.cancel();
     ring(key);
@@ -42,13 +46,20 @@ async function settled(start, { site, owner, signal, onProgress }) {
       const taken = pending.take();
       if (taken === null) await rung(key, owner);
       else if (taken.what === "progress") tell(onProgress, taken.value);
-      else if (taken.what === "failed")
-        throw new IndwellError(inCallersSpelling(taken.value), { site });
-      else return taken.value;
+      else return valueOf(taken, site);
     }
   } finally {
     stop?.();
   }
+}
+
+/**
+ * @param {Outcome} outcome
+ * @param {import("./error.cjs").CallSite} site
+ */
+function valueOf(outcome, site) {
+  if (outcome.what === "failed") throw new IndwellError(inCallersSpelling(outcome.value), { site });
+  return outcome.value;
 }
 
 /**

@@ -17,8 +17,8 @@ const { onAbort } = require("./signal.cjs");
  * @typedef {import("../index.cjs").StreamEvent} StreamEvent
  * @typedef {import("../index.cjs").TokenStream} Contract
  * @typedef {import("./native.cjs").Batch} Batch
- * @typedef {import("./native.cjs").Input} Input
  * @typedef {import("./native.cjs").NativeStream} NativeStream
+ * @typedef {{ start: (key: number) => NativeStream, signal?: AbortSignal }} Opening
  * @typedef {{ signal: AbortSignal, stop: () => void }} Listening
  */
 
@@ -49,19 +49,18 @@ class TokenStream {
   #filling;
 
   /**
-   * @param {(key: number, input: Input) => NativeStream} start
-   * @param {() => { input: Input, signal?: AbortSignal }} parse its error rejects the first `next()`
+   * @param {() => Opening} parse its error rejects the first `next()`
    * @param {object} context
    * @param {unknown} context.owner lives as long as the stream
    * @param {import("./error.cjs").CallSite} context.site
    */
-  constructor(start, parse, { owner, site }) {
+  constructor(parse, { owner, site }) {
     this.#owner = owner;
     this.#site = site;
     try {
-      const { input, signal } = parse();
+      const { start, signal } = parse();
       if (signal?.aborted) throw aborted(signal, site);
-      this.#native = start(this.#key, input);
+      this.#native = start(this.#key);
       if (signal !== undefined) this.#listen(signal);
     } catch (error) {
       this.#failure = error;

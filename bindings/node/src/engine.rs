@@ -1,7 +1,8 @@
 //! The handle of an engine.
 //!
-//! Nothing here blocks: closing and trimming, which wait for the step that runs, happen on threads of
-//! their own, and so does the closing of an engine that JavaScript has dropped.
+//! Nothing here blocks: closing, trimming and forgetting answers, which may wait, happen on threads of
+//! their own, and so does the closing of an engine that JavaScript has dropped. What takes time, as
+//! preparing a long prompt does, is the executor's.
 
 use std::sync::Arc;
 
@@ -10,13 +11,31 @@ use napi_derive::napi;
 
 use crate::{
     environment::Shared,
+    executor::Job as _,
     mailbox::Bell,
     objects::{CachesObject, ErrorObject, ModelObject, StatsObject},
     options::{Input, InputMessage, NamedValue},
-    pending::{Outcome, Pending, Promise},
+    pending::{Outcome, Pending, Promise, TakenObject},
     request::{self, Answering, Open, Request, Wait},
     stream::{Slot, Stream},
 };
+
+/// Where a request is prepared: tokenized, looked up, handed to the engine.
+#[derive(Clone, Copy)]
+enum Place {
+    /// On the JavaScript thread. A stored answer is there at once, without another thread.
+    Here,
+    Executor,
+}
+
+impl Place {
+    fn of(input: &Input, has_time: bool) -> Self {
+        if has_time && input.is_short() { Self::Here } else { Self::Executor }
+    }
+}
+
+/// What is to be waited for, or what came of it at once.
+type Answered = Either<Pending, TakenObject>;
 
 /// An engine, as one JavaScript environment holds it.
 #[napi]
@@ -39,19 +58,22 @@ impl Engine {
         Bell::new(Arc::clone(&self.shared.mailbox), key)
     }
 
-    /// Has the executor wait for what was asked, or settles with why it cannot be.
-    fn answer(&self, key: u32, asked: indwell::Result<Answering>) -> Pending {
+    /// Asks, and has the executor wait for the outcome; or says why it cannot be asked.
+    fn answer(&self, key: u32, place: Place, asked: indwell::Result<Answering>) -> Answered {
         let promise = Promise::new(self.bell(key));
-        match asked {
-            Ok(answering) => {
-                let executor = Arc::clone(&self.shared.executor);
-                let wait = Wait::start(answering, executor, Arc::clone(&promise));
-                Pending::cancellable(promise, move || wait.queue())
-            }
-            Err(error) => {
-                promise.settle(Outcome::Failed((&error).into()));
-                Pending::new(promise)
-            }
+        let answering = match asked {
+            Ok(answering) => answering,
+            Err(error) => return Either::B(Outcome::Failed((&error).into()).into()),
+        };
+        let executor = Arc::clone(&self.shared.executor);
+        let wait = Wait::new(answering, executor, Arc::clone(&promise));
+        match place {
+            Place::Here => Arc::clone(&wait).run(),
+            Place::Executor => wait.queue(),
+        }
+        match promise.take() {
+            Some(taken) => Either::B(taken),
+            None => Either::A(Pending::cancellable(promise, move || wait.queue())),
         }
     }
 
@@ -120,7 +142,19 @@ impl Engine {
     pub fn trim(&self, key: u32, bytes: f64) -> Pending {
         // Saturates: more than there can be is all there is.
         let bytes = bytes as u64;
-        self.detour(key, "indwell-trim", move |engine| engine.trim(bytes).map(Outcome::Trimmed))
+        self.detour(key, "indwell-trim", move |engine| engine.trim(bytes).map(Outcome::Count))
+    }
+
+    /// Forgets stored answers: those with a salt, or all.
+    #[napi(catch_unwind)]
+    pub fn invalidate_responses(&self, key: u32, cache_salt: Option<String>) -> Pending {
+        self.detour(key, "indwell-invalidate", move |engine| {
+            let invalidated = match cache_salt {
+                Some(salt) => engine.invalidate_responses_of(salt),
+                None => engine.invalidate_responses(),
+            };
+            invalidated.map(Outcome::Count)
+        })
     }
 
     /// Starts to compute a prefix that is then kept.
@@ -130,22 +164,32 @@ impl Engine {
         key: u32,
         messages: Vec<InputMessage>,
         options: Vec<NamedValue>,
-    ) -> Pending {
-        self.answer(key, request::prefix(self.engine(), messages, options))
+    ) -> Answered {
+        self.answer(key, Place::Executor, request::prefix(self.engine(), messages, options))
     }
 
-    /// Starts a request whose events are folded into one reply.
+    /// Starts a request whose events are folded into one reply; `has_time` says whether this thread
+    /// may prepare it, if it is short.
     #[napi(catch_unwind)]
-    pub fn reply(&self, key: u32, input: Input) -> Pending {
-        self.answer(key, Request::new(self.engine(), input).map(Request::reply))
+    pub fn reply(&self, key: u32, input: Input, has_time: bool) -> Answered {
+        let place = Place::of(&input, has_time);
+        let request = Request::new(self.engine(), &self.shared.questions, input);
+        self.answer(key, place, request.map(Request::reply))
     }
 
-    /// Starts a request whose events are streamed.
+    /// Starts a request whose events are streamed; `has_time` as in [`Engine::reply`].
     #[napi(catch_unwind)]
-    pub fn stream(&self, key: u32, input: Input) -> Stream {
+    pub fn stream(&self, key: u32, input: Input, has_time: bool) -> Stream {
+        let place = Place::of(&input, has_time);
         let slot = Slot::new(self.bell(key));
-        match Request::new(self.engine(), input) {
-            Ok(request) => Open::start(request, &self.shared.executor, Arc::clone(&slot)),
+        match Request::new(self.engine(), &self.shared.questions, input) {
+            Ok(request) => {
+                let open = Arc::new(Open::new(request, Arc::clone(&slot)));
+                match place {
+                    Place::Here => open.run(),
+                    Place::Executor => self.shared.executor.submit(open),
+                }
+            }
             Err(error) => slot.refused((&error).into()),
         }
         Stream::new(slot)

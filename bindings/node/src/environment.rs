@@ -5,7 +5,8 @@
 //! from JavaScript's `exit` event, because `process.exit` runs no cleanup hooks, or from the
 //! cleanup hook, because a terminated worker has no `exit` event. In this order:
 //!
-//! 1. the mailbox closes: nothing calls into an event loop that is going away;
+//! 1. the mailbox closes: nothing calls into an event loop that is going away, and who waits for a
+//!    function of JavaScript's to answer waits no more;
 //! 2. threads that load or close are waited for (one that still fetches a model is left alone: it
 //!    touches no engine);
 //! 3. every engine closes, which ends its requests;
@@ -33,12 +34,14 @@ use crate::{
     mailbox::{Bell, Keys, Mailbox},
     options::NamedValue,
     pending::{Outcome, Pending, Promise},
+    questions::{AnswerValue, News, Questions},
 };
 
 /// What an environment's handles share.
 pub(crate) struct Shared {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) executor: Arc<Executor>,
+    pub(crate) questions: Arc<Questions>,
     threads: Mutex<Vec<Blocking>>,
     engines: Mutex<Vec<Weak<indwell::Engine>>>,
 }
@@ -80,6 +83,7 @@ impl Shared {
 
     fn end(&self) {
         self.mailbox.close();
+        self.questions.close();
         // One by one and unlocked: a thread that ends may start the one that drops its engine.
         while let Some(Blocking { thread, detached }) = self.next_thread() {
             if !detached.load(Ordering::SeqCst) {
@@ -113,8 +117,10 @@ impl Environment {
     /// `callback` hears which operations' handles have something to take.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, callback: Function<'_, Keys, UnknownReturnValue>) -> napi::Result<Self> {
+        let mailbox = Arc::default();
         let shared = Arc::new(Shared {
-            mailbox: Arc::default(),
+            questions: Arc::new(Questions::new(Arc::clone(&mailbox))),
+            mailbox,
             executor: Arc::new(Executor::start()?),
             threads: Mutex::default(),
             engines: Mutex::default(),
@@ -147,6 +153,18 @@ impl Environment {
     #[napi(catch_unwind)]
     pub fn release(&self, env: Env) -> napi::Result<()> {
         self.shared.mailbox.release(&env)
+    }
+
+    /// What JavaScript's functions are asked.
+    #[napi(catch_unwind)]
+    pub fn questions(&self) -> News {
+        self.shared.questions.take()
+    }
+
+    /// Answers one of them.
+    #[napi(catch_unwind)]
+    pub fn answer(&self, question: u32, answer: AnswerValue) {
+        self.shared.questions.answer(question, answer);
     }
 
     /// Starts to load a model.

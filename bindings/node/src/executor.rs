@@ -1,5 +1,5 @@
-//! The thread that does for requests what could block: templates, tokenization and admission happen
-//! where a request is first polled, and must not happen on the event loop.
+//! The thread that does for requests what takes time: templates, tokenization and admission happen
+//! where a request is first polled, and only those of short prompts may happen on the event loop.
 //!
 //! Any thread may [`Executor::submit`]. Jobs run one after another, each at most until it waits for
 //! the engine. After [`Executor::stop`] no job runs and none will.

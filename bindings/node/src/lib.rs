@@ -11,11 +11,15 @@
 //! Stream.take ◀──────────────── mailbox: keys ◀──────── (rings the stream's bell)
 //! ```
 //!
+//! What the executor does first for a request, the JavaScript thread does itself for a short one: a
+//! stored answer is then there without any other thread.
+//!
 //! - [`environment`]: one per JavaScript thread; owns its threads and ends them with it
 //! - [`mailbox`]: how other threads wake the JavaScript thread
-//! - [`executor`]: the thread that does for requests what could block
+//! - [`executor`]: the thread that does for requests what takes time
 //! - [`engine`], [`pending`], [`stream`], [`prefix`]: the handles; [`request`]: what runs behind
 //!   them
+//! - [`questions`]: what JavaScript's own functions are asked
 //! - [`options`], [`objects`]: values on their way in and out
 //!
 //! This crate does not know what a good JavaScript interface is: `lib/` does.
@@ -33,5 +37,6 @@ mod objects;
 mod options;
 mod pending;
 mod prefix;
+mod questions;
 mod request;
 mod stream;

@@ -23,6 +23,9 @@ use napi::{
 };
 use parking_lot::Mutex;
 
+/// The key of [`crate::questions`]; operations have others.
+pub(crate) const QUESTIONS: u32 = 0;
+
 /// The arguments of the JavaScript callback: the keys to look at.
 pub(crate) type Keys = FnArgs<(Vec<u32>,)>;
 
@@ -102,7 +105,7 @@ impl Mailbox {
     }
 }
 
-/// Wakes the waiter of one key.
+/// Wakes the waiter of one key. Silent until the first look, which JavaScript takes unasked.
 pub(crate) struct Bell {
     mailbox: Arc<Mailbox>,
     key: u32,
@@ -111,7 +114,7 @@ pub(crate) struct Bell {
 
 impl Bell {
     pub(crate) fn new(mailbox: Arc<Mailbox>, key: u32) -> Arc<Self> {
-        Arc::new(Self { mailbox, key, rung: AtomicBool::new(false) })
+        Arc::new(Self { mailbox, key, rung: AtomicBool::new(true) })
     }
 
     /// To be called before looking for what a ring announces, so that a ring after the look is

@@ -3,7 +3,7 @@
 
 use indwell::{
     CacheStats, CacheTier, CacheTierStats, Device, EngineStats, Error, Finished, ModelInfo,
-    Progress, Reply, Timings, TokenLogprob, Usage,
+    Progress, Reply, ResponseCacheStats, Timings, TokenLogprob, Usage,
 };
 use napi_derive::napi;
 
@@ -105,6 +105,7 @@ pub struct UsageObject {
     pub total_tokens: u32,
     pub cached_tokens: u32,
     pub cache: Option<&'static str>,
+    pub semantic_distance: Option<f64>,
 }
 
 impl From<Usage> for UsageObject {
@@ -115,6 +116,7 @@ impl From<Usage> for UsageObject {
             total_tokens: usage.total_tokens(),
             cached_tokens: usage.cached_tokens,
             cache: usage.cache.map(CacheTier::as_str),
+            semantic_distance: usage.semantic_distance.map(Into::into),
         }
     }
 }
@@ -197,6 +199,9 @@ pub struct StatsObject {
     pub prefix_cache_queries: f64,
     pub prefix_cache_hits: f64,
     pub prefix_cache_hit_rate: f64,
+    pub response_cache_queries: f64,
+    pub response_cache_hits: f64,
+    pub response_cache_hit_rate: f64,
 }
 
 impl From<EngineStats> for StatsObject {
@@ -215,6 +220,9 @@ impl From<EngineStats> for StatsObject {
             prefix_cache_queries: stats.prefix_cache_queries as f64,
             prefix_cache_hits: stats.prefix_cache_hits as f64,
             prefix_cache_hit_rate: stats.prefix_cache_hit_rate(),
+            response_cache_queries: stats.response_cache_queries as f64,
+            response_cache_hits: stats.response_cache_hits as f64,
+            response_cache_hit_rate: stats.response_cache_hit_rate(),
         }
     }
 }
@@ -225,6 +233,7 @@ pub struct CachesObject {
     pub host: TierObject,
     pub disk: TierObject,
     pub pinned_tokens: f64,
+    pub response: ResponsesObject,
 }
 
 impl From<CacheStats> for CachesObject {
@@ -234,6 +243,7 @@ impl From<CacheStats> for CachesObject {
             host: caches.host.into(),
             disk: caches.disk.into(),
             pinned_tokens: caches.pinned_tokens as f64,
+            response: caches.response.into(),
         }
     }
 }
@@ -259,6 +269,33 @@ impl From<CacheTierStats> for TierObject {
             hits: tier.hits as f64,
             hit_tokens: tier.hit_tokens as f64,
             evictions: tier.evictions as f64,
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct ResponsesObject {
+    pub entries: f64,
+    pub bytes: f64,
+    pub capacity_bytes: f64,
+    pub hits: f64,
+    pub shared: f64,
+    pub semantic_hits: f64,
+    pub misses: f64,
+    pub evictions: f64,
+}
+
+impl From<ResponseCacheStats> for ResponsesObject {
+    fn from(responses: ResponseCacheStats) -> Self {
+        Self {
+            entries: responses.entries as f64,
+            bytes: responses.bytes as f64,
+            capacity_bytes: responses.capacity_bytes as f64,
+            hits: responses.hits as f64,
+            shared: responses.shared as f64,
+            semantic_hits: responses.semantic_hits as f64,
+            misses: responses.misses as f64,
+            evictions: responses.evictions as f64,
         }
     }
 }

@@ -7,6 +7,8 @@ use indwell::{Message, OptionValue};
 use napi::bindgen_prelude::{BigInt, Either, Either5, Null};
 use napi_derive::napi;
 
+use crate::questions::SemanticInput;
+
 type Scalar = Either5<Null, bool, f64, BigInt, String>;
 
 /// One option, its name in the runtime's spelling.
@@ -55,6 +57,22 @@ pub struct Input {
     /// A completion's prompt; absent for a chat.
     pub prompt: Option<String>,
     pub options: Vec<NamedValue>,
+    pub semantic: Option<SemanticInput>,
+}
+
+/// Bytes of text that are tokenized, and put into a chat template, in about a millisecond at most.
+const SHORT_BYTES_MAX: usize = 2048;
+/// Messages of a chat whose template takes no longer.
+const SHORT_MESSAGES_MAX: usize = 16;
+
+impl Input {
+    /// Whether preparing it takes so little time that no thread is needed for it.
+    pub(crate) fn is_short(&self) -> bool {
+        let messages = self.messages.as_deref().unwrap_or_default();
+        let prompt = self.prompt.as_deref().unwrap_or_default();
+        let content: usize = messages.iter().map(|message| message.content.len()).sum();
+        messages.len() <= SHORT_MESSAGES_MAX && content + prompt.len() <= SHORT_BYTES_MAX
+    }
 }
 
 #[napi(object, object_to_js = false)]

@@ -1,4 +1,5 @@
-//! An operation with one outcome: a load, a reply, a prefix, a trim, a close, a list of devices.
+//! An operation with one outcome: a load, a reply, a prefix, a trim, an invalidation, a close, a list
+//! of devices.
 //!
 //! Any thread may settle it, once; the JavaScript thread takes the outcome. Nothing here blocks.
 
@@ -23,8 +24,8 @@ pub(crate) enum Outcome {
     Engine(Engine),
     Reply(ReplyObject),
     Prefix(Prefix),
-    /// How many bytes were given back.
-    Trimmed(u64),
+    /// How many bytes were given back, or answers forgotten.
+    Count(u64),
     Devices(Vec<DeviceObject>),
     Closed,
     Failed(ErrorObject),
@@ -75,6 +76,16 @@ impl Promise {
         self.bell.ring();
     }
 
+    /// What happened since, if anything did.
+    pub(crate) fn take(&self) -> Option<TakenObject> {
+        self.bell.arm();
+        let mut state = self.state.lock();
+        match state.outcome.take() {
+            Some(outcome) => Some(outcome.into()),
+            None => state.progress.take().map(TakenObject::progress),
+        }
+    }
+
     pub(crate) fn is_abandoned(&self) -> bool {
         self.state.lock().abandoned
     }
@@ -106,22 +117,10 @@ type Taken =
 
 #[napi]
 impl Pending {
-    /// What happened since, with its name: `undefined` for nothing yet.
+    /// What happened since: `undefined` for nothing yet.
     #[napi(catch_unwind)]
     pub fn take(&self) -> Option<TakenObject> {
-        self.promise.bell.arm();
-        let mut state = self.promise.state.lock();
-        let (what, value) = match state.outcome.take() {
-            Some(Outcome::Engine(engine)) => ("engine", Either8::A(engine)),
-            Some(Outcome::Reply(reply)) => ("reply", Either8::B(reply)),
-            Some(Outcome::Prefix(prefix)) => ("prefix", Either8::C(prefix)),
-            Some(Outcome::Devices(devices)) => ("devices", Either8::D(devices)),
-            Some(Outcome::Failed(error)) => ("failed", Either8::F(error)),
-            Some(Outcome::Trimmed(bytes)) => ("trimmed", Either8::G(bytes as f64)),
-            Some(Outcome::Closed) => ("closed", Either8::H(true)),
-            None => ("progress", Either8::E(state.progress.take()?)),
-        };
-        Some(TakenObject { what, value })
+        self.promise.take()
     }
 
     /// Gives the operation up, and what it came to if nobody has taken that.
@@ -138,8 +137,30 @@ impl Pending {
     }
 }
 
+/// What happened, with its name.
 #[napi(object, object_from_js = false)]
 pub struct TakenObject {
     pub what: &'static str,
     pub value: Taken,
+}
+
+impl TakenObject {
+    fn progress(progress: ProgressObject) -> Self {
+        Self { what: "progress", value: Either8::E(progress) }
+    }
+}
+
+impl From<Outcome> for TakenObject {
+    fn from(outcome: Outcome) -> Self {
+        let (what, value) = match outcome {
+            Outcome::Engine(engine) => ("engine", Either8::A(engine)),
+            Outcome::Reply(reply) => ("reply", Either8::B(reply)),
+            Outcome::Prefix(prefix) => ("prefix", Either8::C(prefix)),
+            Outcome::Devices(devices) => ("devices", Either8::D(devices)),
+            Outcome::Failed(error) => ("failed", Either8::F(error)),
+            Outcome::Count(count) => ("count", Either8::G(count as f64)),
+            Outcome::Closed => ("closed", Either8::H(true)),
+        };
+        Self { what, value }
+    }
 }

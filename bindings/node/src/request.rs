@@ -1,9 +1,10 @@
 //! Requests on the executor: a reply or a prefix that is waited for there, a stream that is opened
 //! there.
 //!
-//! What has one outcome is polled by the executor alone, so a busy event loop delays no reply, and
-//! cancelling asks the executor to drop it. A stream is only opened by the executor: from then on
-//! the JavaScript thread polls it.
+//! A job may run first on the JavaScript thread, where that takes no time to speak of: a stored
+//! answer is then there at once. Otherwise the executor runs it. What has one outcome is polled by
+//! the executor from then on, so a busy event loop delays no reply, and cancelling asks the executor
+//! to drop it. A stream is only opened by a job: from then on the JavaScript thread polls it.
 
 use std::{
     future::Future,
@@ -16,7 +17,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use indwell::{ChatRequest, CompletionRequest, Engine, Result, TokenStream};
+use indwell::{ChatRequest, CompletionRequest, Engine, Result, Semantic, TokenStream};
 use parking_lot::Mutex;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     options::{self, Input, InputMessage, NamedValue},
     pending::{Outcome, Promise},
     prefix::Prefix,
+    questions::Questions,
     stream::Slot,
 };
 
@@ -39,20 +41,16 @@ pub(crate) enum Request {
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
 
 impl Request {
-    pub(crate) fn new(engine: &Engine, input: Input) -> Result<Self> {
-        let named = input.options.into_iter().map(|named| named.into_option());
+    pub(crate) fn new(engine: &Engine, questions: &Arc<Questions>, input: Input) -> Result<Self> {
+        let semantic = input.semantic.map(|semantic| semantic.into_semantic(questions));
         Ok(match (input.messages, input.prompt) {
             (Some(messages), _) => {
                 let request = engine.chat(options::messages(messages)?);
-                Self::Chat(
-                    named.fold(request, |request, (name, value)| request.option(&name, value)),
-                )
+                Self::Chat(with_options(request, input.options, semantic))
             }
             (None, prompt) => {
                 let request = engine.complete(prompt.unwrap_or_default());
-                Self::Completion(
-                    named.fold(request, |request, (name, value)| request.option(&name, value)),
-                )
+                Self::Completion(with_options(request, input.options, semantic))
             }
         })
     }
@@ -73,6 +71,21 @@ impl Request {
             Self::Chat(request) => request.stream(),
             Self::Completion(request) => request.stream(),
         }
+    }
+}
+
+fn with_options<I>(
+    request: indwell::Request<I>,
+    options: Vec<NamedValue>,
+    semantic: Option<Semantic>,
+) -> indwell::Request<I> {
+    let request = options
+        .into_iter()
+        .map(NamedValue::into_option)
+        .fold(request, |request, (name, value)| request.option(&name, value));
+    match semantic {
+        Some(semantic) => request.semantic(semantic),
+        None => request,
     }
 }
 
@@ -101,18 +114,17 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    pub(crate) fn start(
+    /// Nothing happens before it is run or queued.
+    pub(crate) fn new(
         answering: Answering,
         executor: Arc<Executor>,
         promise: Arc<Promise>,
     ) -> Arc<Self> {
         let answering = Mutex::new(Some(answering));
-        let wait = Arc::new(Self { answering, queued: AtomicBool::new(false), executor, promise });
-        wait.queue();
-        wait
+        Arc::new(Self { answering, queued: AtomicBool::new(false), executor, promise })
     }
 
-    /// Has the executor look again: at the engine's news, or at whether the promise is abandoned.
+    /// Has the executor look: at the engine's news, or at whether the promise is abandoned.
     pub(crate) fn queue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::SeqCst) {
             self.executor.submit(Arc::clone(self) as Arc<dyn Job>);
@@ -160,8 +172,8 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    pub(crate) fn start(request: Request, executor: &Executor, slot: Arc<Slot>) {
-        executor.submit(Arc::new(Self { request: Mutex::new(Some(request)), slot }));
+    pub(crate) fn new(request: Request, slot: Arc<Slot>) -> Self {
+        Self { request: Mutex::new(Some(request)), slot }
     }
 }
 

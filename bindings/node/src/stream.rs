@@ -1,6 +1,6 @@
 //! An operation with many outcomes: the stream of a request's events, taken in batches.
 //!
-//! The executor opens it; the JavaScript thread takes from it, cancels it, and, when it is
+//! A job opens it; the JavaScript thread takes from it, cancels it, and, when it is
 //! collected, drops it, which cancels the request. The engine's worker only rings the bell.
 
 use std::{

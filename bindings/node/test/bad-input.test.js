@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 
 import { Engine, IndwellError } from "indwell";
 
-import { MODEL, idle, refused, until } from "../testing/fixture.js";
+import { COMPUTING, MODEL, idle, refused, until } from "../testing/fixture.js";
 
 describe("a model that cannot be loaded", () => {
   let folder;
@@ -113,6 +113,7 @@ describe("a request that cannot be served", () => {
   let engine;
   before(async () => {
     engine = await Engine.load(MODEL, {
+      ...COMPUTING,
       contextTokens: 1024,
       sequencesMax: 2,
       queueRequestsMax: 2,
@@ -157,6 +158,10 @@ describe("a request that cannot be served", () => {
       ["seed", 4294967295, "4294967295"],
       ["timeoutMs", 0, "0"],
       ["timeoutMs", -1, "-1"],
+      ["cacheTtlMs", 0, "0"],
+      ["cacheTtlMs", -1, "-1"],
+      ["cacheTtlMs", NaN, "NaN"],
+      ["cacheTtlMs", Infinity, "inf"],
     ]) {
       await refusedRequest(
         { [name]: value },

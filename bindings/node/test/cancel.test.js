@@ -8,7 +8,7 @@ import { after, before, describe, it } from "node:test";
 
 import { Engine, IndwellError } from "indwell";
 
-import { MODEL, collected, idle, until } from "../testing/fixture.js";
+import { COMPUTING, MODEL, collected, idle, until } from "../testing/fixture.js";
 
 const LONG = { maxTokens: 2000, temperature: 1, seed: 1 };
 
@@ -16,7 +16,7 @@ describe("cancelling", () => {
   /** @type {import("indwell").Engine} */
   let engine;
   before(async () => {
-    engine = await Engine.load(MODEL, { contextTokens: 4096, batchTokens: 64 });
+    engine = await Engine.load(MODEL, { ...COMPUTING, contextTokens: 4096, batchTokens: 64 });
   });
   after(() => engine.close());
 

@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 
 import * as indwell from "indwell";
 
-import { MODEL, collected, idle, textOf, until } from "../testing/fixture.js";
+import { COMPUTING, MODEL, collected, idle, textOf, until } from "../testing/fixture.js";
 
 const { Engine, TokenStream, devices, version } = indwell;
 
@@ -15,7 +15,7 @@ describe("asking", () => {
   /** @type {import("indwell").Engine} */
   let engine;
   before(async () => {
-    engine = await Engine.load(MODEL, { contextTokens: 8192 });
+    engine = await Engine.load(MODEL, { ...COMPUTING, contextTokens: 8192 });
   });
   after(() => engine.close());
 
@@ -61,7 +61,14 @@ describe("asking", () => {
     const { promptTokens, completionTokens, totalTokens } = whole.usage;
     assert.deepEqual(
       { ...last.usage, cachedTokens: 0, cache: null },
-      { promptTokens, completionTokens, totalTokens, cachedTokens: 0, cache: null },
+      {
+        promptTokens,
+        completionTokens,
+        totalTokens,
+        cachedTokens: 0,
+        cache: null,
+        semanticDistance: null,
+      },
     );
     const logprobs = events.flatMap((event) => event.logprobs ?? []);
     assert.deepEqual(

@@ -7,9 +7,9 @@ import { it } from "node:test";
 
 import { Engine } from "indwell";
 
-import { MODEL, collected, loaded } from "../testing/fixture.js";
+import { COMPUTING, MODEL, collected, loaded } from "../testing/fixture.js";
 
-const SMALL = { contextTokens: 1024, sequencesMax: 4 };
+const SMALL = { ...COMPUTING, contextTokens: 1024, sequencesMax: 4 };
 
 it("closes, and a second close does nothing", async () => {
   const engine = await Engine.load(MODEL, SMALL);

@@ -81,6 +81,27 @@ it("keeps a timer on time while prefixes are computed, found again and trimmed",
   });
 });
 
+it("keeps a timer on time while stored answers are asked for, one after another and at once", async (t) => {
+  const engine = await loaded(t, { contextTokens: 2048, responseCacheBytes: 2 ** 24 });
+  const ask = (prompt) => engine.complete(prompt, { maxTokens: 8 });
+  await ask("Once upon a time");
+  // Nothing else gives the event loop a turn.
+  const ticks = await assertOnTime("10,000 stored answers", async () => {
+    for (let round = 0; round < 10_000; round++) {
+      const { usage } = await ask("Once upon a time");
+      assert.equal(usage.cache, "response");
+    }
+  });
+  assert.ok(ticks > 2, `${ticks} ticks`);
+  // Each is short, but all of them together take long to prepare.
+  const prompt = "word ".repeat(400);
+  await ask(prompt);
+  await assertOnTime("200 stored answers at once", async () => {
+    const replies = await Promise.all(Array.from({ length: 200 }, () => ask(prompt)));
+    assert.ok(replies.every(({ usage }) => usage.cache === "response"));
+  });
+});
+
 it("does not let a slow reader slow the others", async (t) => {
   const engine = await loaded(t, { contextTokens: 4096, streamCapacity: 8 });
   const options = { maxTokens: 200, temperature: 1, seed: 9, stream: true };

@@ -21,6 +21,8 @@ const PRINTS = {
   "concurrent.mjs": /^(.*\n){8}a timer ticked \d+ times meanwhile\n\d+ tokens in \d+ steps\n$/,
   "prefix_cache.mjs":
     /^\d+ tokens are kept\n(.+\n  \d+ of \d+ prompt tokens were cached \(resident\).*\n){3}\d+% of .* \d+ bytes given back\n$/,
+  "response_cache.mjs":
+    /^(.+\n  computed in .*\n)(.+\n  response in .*\n)(.+\n  computed in .*\n)not_cached: .*\n(.+\n  computed in .*\n)(.+\n  semantic in .*\n)(.+\n  computed in .*\n)1 found, 1 found by their meaning, \d computed\n\d answers forgotten\n$/,
   "stream.mjs": /\n\[(stop|length) after \d+ tokens\]\n$/,
 };
 

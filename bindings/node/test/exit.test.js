@@ -2,41 +2,11 @@
  * How processes and workers end: on their own when nobody waits, cleanly whatever is open.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
 
-import { MODEL, loaded } from "../testing/fixture.js";
-
-const PREAMBLE = `
-  const { Engine } = require("indwell");
-  const MODEL = ${JSON.stringify(MODEL)};
-  const SMALL = { contextTokens: 2048, sequencesMax: 4 };
-  // Small enough that the engine runs four at once: it reserves what a request may need.
-  const LONG = { maxTokens: 400, temperature: 1, seed: 1 };
-  const STREAM = { ...LONG, stream: true };
-`;
-
-/** Runs a program as a process of its own and gives how it ended. */
-async function run(program, flags = []) {
-  const code = `${PREAMBLE} (async () => { ${program} })()`;
-  const cwd = fileURLToPath(new URL("..", import.meta.url));
-  const child = spawn(process.execPath, [...flags, "-e", code], {
-    cwd,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const hang = setTimeout(() => child.kill("SIGKILL"), 90_000);
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (chunk) => (out += chunk));
-  child.stderr.on("data", (chunk) => (err += chunk));
-  const [exitCode, signal] = await once(child, "close");
-  clearTimeout(hang);
-  return { exitCode, signal, out, err };
-}
-
-const CLEAN = { exitCode: 0, signal: null, err: "" };
+import { loaded } from "../testing/fixture.js";
+import { CLEAN, run, worker } from "../testing/program.js";
 
 it("ends by itself with an engine open, and with a stream that nobody waits for", async () => {
   assert.deepEqual(await run(`await Engine.load(MODEL, SMALL); console.log("end");`), {
@@ -213,13 +183,6 @@ it("closes an engine that is dropped, off the event loop", async () => {
   );
   assert.deepEqual(dropped, { ...CLEAN, out: "dropped\n" });
 });
-
-function worker(program) {
-  return new Worker(
-    `const { parentPort } = require("node:worker_threads"); ${PREAMBLE} (async () => { ${program} })()`,
-    { eval: true },
-  );
-}
 
 it("serves workers, each with engines of its own", async (t) => {
   const engine = await loaded(t, { contextTokens: 1024 });

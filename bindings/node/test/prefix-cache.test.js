@@ -11,9 +11,9 @@ import { after, before, describe, it } from "node:test";
 
 import { CachedPrefix, Engine } from "indwell";
 
-import { MODEL, collected, idle, loaded, refused, until } from "../testing/fixture.js";
+import { COMPUTING, MODEL, collected, idle, loaded, refused, until } from "../testing/fixture.js";
 
-const SMALL = { contextTokens: 2048, sequencesMax: 4 };
+const SMALL = { ...COMPUTING, contextTokens: 2048, sequencesMax: 4 };
 
 /** Instructions of more than a hundred tokens, which begin with `topic`. */
 function instructions(topic, rules = 8) {
@@ -30,7 +30,7 @@ describe("the prefix cache", () => {
   /** @type {import("indwell").Engine} */
   let engine;
   before(async () => {
-    engine = await Engine.load(MODEL, { contextTokens: 4096, batchTokens: 64 });
+    engine = await Engine.load(MODEL, { ...COMPUTING, contextTokens: 4096, batchTokens: 64 });
   });
   after(() => engine.close());
 

@@ -11,6 +11,7 @@ import type {
   Message,
   ModelInfo,
   Reply,
+  ResponseCacheStats,
   StreamEvent,
   Usage,
 } from "../index.js";
@@ -94,7 +95,7 @@ export async function caching(engine: Engine, signal: AbortSignal): Promise<void
   same<ReturnType<typeof engine.caches>, CacheStats>(true);
   const freed = [await engine.trim(1), await engine.trim(2n ** 40n)];
   same<typeof freed, number[]>(true);
-  // @ts-expect-error one of two
+  // @ts-expect-error one of four
   await engine.chat("Hello", { cache: "always" });
   // @ts-expect-error a prefix has no answer
   await engine.cachePrefix("Hello", { maxTokens: 4 });
@@ -104,12 +105,52 @@ export async function caching(engine: Engine, signal: AbortSignal): Promise<void
   await engine.trim();
 }
 
+export async function answeringAgain(engine: Engine): Promise<void> {
+  await Engine.load("model.gguf", {
+    responseCacheBytes: 2 ** 24,
+    responseCacheTtlMs: 60_000,
+    responseCacheDir: "answers",
+  });
+  const { usage } = await engine.chat("Hello", { cache: "only_if_cached", cacheTtlMs: 1.5 });
+  same<typeof usage.semanticDistance, number | null>(true);
+  if (usage.cache === "response" || usage.cache === "semantic") void usage.cachedTokens;
+  const { response } = engine.caches();
+  same<typeof response, ResponseCacheStats>(true);
+  const { responseCacheHitRate } = engine.stats();
+  same<typeof responseCacheHitRate, number>(true);
+  const dropped = [
+    await engine.invalidateResponses(),
+    await engine.invalidateResponses({ cacheSalt: "tenant 1" }),
+  ];
+  same<typeof dropped, number[]>(true);
+  const embed = (prompt: string) => [prompt.length, 1];
+  const verify = ({ asked, found }: { asked: string; found: string }) => asked === found;
+  await engine.chat("Hello", { semantic: { distanceMax: 0.1, embed, verify } });
+  const semantic = {
+    distanceMax: 0.1,
+    embed: async (prompt: string) => Float32Array.of(prompt.length),
+    verify: async () => true,
+    timeoutMs: 100,
+  };
+  same<ReturnType<typeof stream>, TokenStream>(true);
+  function stream() {
+    return engine.complete("Hello", { semantic, stream: true });
+  }
+  // @ts-expect-error somebody has to agree
+  await engine.chat("Hello", { semantic: { distanceMax: 0.1, embed } });
+  // @ts-expect-error a vector is numbers
+  await engine.chat("Hello", { semantic: { distanceMax: 0.1, embed: (text) => text, verify } });
+  // @ts-expect-error a salt is text
+  await engine.invalidateResponses({ cacheSalt: 1 });
+}
+
 export function failing(error: unknown): void {
   if (!(error instanceof IndwellError)) return;
   same<typeof error.code, ErrorCode>(true);
   same<typeof error.retryAfterMs, number | undefined>(true);
   switch (error.code) {
     case "overloaded":
+    case "not_cached":
     case "cancelled":
       return;
     // @ts-expect-error no such code

@@ -1,14 +1,14 @@
 //! The engine as Python's layer holds it. Everything that may block is detached; nothing here waits
 //! by itself.
 
-use indwell::{Completion, Request};
+use indwell::Request;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::fork::Home;
 use crate::prefix::PendingPrefix;
 use crate::stream::Stream;
-use crate::{error, load, message, option, record, text};
+use crate::{error, load, message, option, record, semantic, text};
 
 /// A loaded model and its worker; dropping it closes the engine.
 #[pyclass(frozen, module = "indwell._native")]
@@ -62,7 +62,7 @@ impl Engine {
         prompt: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Stream> {
-        let request: Request<Completion> = self.engine().complete(text::text(prompt, "prompt")?);
+        let request = self.engine().complete(text::text(prompt, "prompt")?);
         open(py, request, options)
     }
 
@@ -81,7 +81,7 @@ impl Engine {
         pending.map(PendingPrefix::new).map_err(|failure| error::raise(py, &failure))
     }
 
-    /// What the prefix cache holds and has done.
+    /// What the caches hold and have done.
     fn caches<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let caches =
             py.detach(|| self.engine().caches()).map_err(|failure| error::raise(py, &failure))?;
@@ -92,6 +92,17 @@ impl Engine {
     fn trim(&self, py: Python<'_>, bytes: &Bound<'_, PyAny>) -> PyResult<u64> {
         let bytes = option::bytes(bytes, "bytes")?;
         py.detach(|| self.engine().trim(bytes)).map_err(|failure| error::raise(py, &failure))
+    }
+
+    /// Forgets stored answers: all, or those with this salt; how many.
+    fn invalidate_responses(&self, py: Python<'_>, cache_salt: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let salt =
+            if cache_salt.is_none() { None } else { Some(text::text(cache_salt, "cache_salt")?) };
+        let forgotten = py.detach(|| match salt {
+            None => self.engine().invalidate_responses(),
+            Some(salt) => self.engine().invalidate_responses_of(salt),
+        });
+        forgotten.map_err(|failure| error::raise(py, &failure))
     }
 
     /// What is known of the model.
@@ -136,8 +147,13 @@ fn open<I: Send>(
     mut request: Request<I>,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<Stream> {
-    for (name, value) in option::options(options)? {
-        request = request.option(&name, value);
+    for (name, value) in options {
+        let name = text::text(&name, "an option's name")?;
+        request = match name.as_str() {
+            "semantic" if value.is_none() => request,
+            "semantic" => request.semantic(semantic::read(&value)?),
+            _ => request.option(&name, option::option(&value, &name)?),
+        };
     }
     let stream = py.detach(|| request.stream()).map_err(|failure| error::raise(py, &failure))?;
     Ok(Stream::new(stream))

@@ -28,7 +28,7 @@ pub(crate) struct Reader {
     logprobs: Vec<TokenLogprob>,
     /// Set by the notifier's thread, taken by `take_reply`.
     pub(crate) outcome: Option<Outcome>,
-    /// From the first `arm_reply` on, the notifier's thread is the one reader.
+    /// From the first `poll_reply` that finds too little, the notifier's thread is the one reader.
     pub(crate) folding: bool,
 }
 
@@ -45,6 +45,20 @@ impl Reader {
     /// The next event, or `None` once a slice of waiting is over.
     pub(crate) fn next_in_slice(&mut self) -> Option<Option<Event>> {
         known(self.stream.next_timeout(SLICE))
+    }
+
+    /// Folds what is there; `Some` at the end of the stream. Never blocks.
+    pub(crate) fn fold_ready(&mut self) -> Option<Outcome> {
+        loop {
+            match self.next_ready()? {
+                Some(event) => {
+                    if let Some(outcome) = self.fold(event) {
+                        return Some(outcome);
+                    }
+                }
+                None => return Some(Outcome::AlreadyRead),
+            }
+        }
     }
 
     /// Folds what comes within a slice of waiting; `Some` at the end of the stream.

@@ -7,12 +7,14 @@
 //! - Whatever may block runs detached from the interpreter, in slices that let Ctrl-C through
 //!   (`interrupt`).
 //! - An engine's worker never attaches: a wake-up goes over a channel to the one `notifier`
-//!   thread, which does.
+//!   thread, which does. Its threads for semantic mode attach to start a thread of Python's, and
+//!   for nothing else (`semantic`).
 //! - No lock is held across an attach or a detach that could wait for another holder of it.
 //!
 //! Map: `engine`, `stream` and `prefix` are the classes; `message`, `option` and `text` read Python
 //! values in, `record` and `error` write Rust values out; `fold` makes a reply of events; `load`
-//! builds engines; `fork` and `exit` keep away from what a child or a dying interpreter lacks.
+//! builds engines; `semantic` calls functions of the caller's; `fork` and `exit` keep away from what
+//! a child or a dying interpreter lacks.
 
 mod device;
 mod engine;
@@ -27,6 +29,7 @@ mod notifier;
 mod option;
 mod prefix;
 mod record;
+mod semantic;
 mod stream;
 mod text;
 
@@ -41,6 +44,8 @@ mod _native {
     use crate::exit::begin_exit;
     #[pymodule_export]
     use crate::prefix::{CachedPrefix, PendingPrefix};
+    #[pymodule_export]
+    use crate::semantic::SemanticCall;
     #[pymodule_export]
     use crate::stream::Stream;
 

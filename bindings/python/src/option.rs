@@ -23,7 +23,8 @@ pub(crate) fn options(given: &Bound<'_, PyDict>) -> PyResult<Vec<(String, Option
         .collect()
 }
 
-fn option(value: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionValue> {
+/// The value of the option called `field`.
+pub(crate) fn option(value: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionValue> {
     // bool before int: Python's bool is an int.
     if value.is_none() {
         Ok(OptionValue::Null)

@@ -4,7 +4,7 @@
 
 use indwell::{
     CacheStats, CacheTier, CacheTierStats, Device, EngineStats, ErrorKind, Event, Finished,
-    ModelInfo, Progress, Reply, TextDelta, Timings, TokenLogprob, Usage,
+    ModelInfo, Progress, Reply, ResponseCacheStats, TextDelta, Timings, TokenLogprob, Usage,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -63,20 +63,24 @@ pub(crate) fn model_info<'py>(py: Python<'py>, model: &ModelInfo) -> Record<'py>
 }
 
 pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<'py> {
-    class!(py, "indwell.info", "EngineStats")?.call1((
+    // More than a tuple of Rust's can bring.
+    let counters: [u64; 14] = [
         stats.steps,
         stats.prompt_tokens,
         stats.completion_tokens,
-        stats.requests_running,
-        stats.requests_waiting,
+        stats.requests_running.into(),
+        stats.requests_waiting.into(),
         stats.requests_finished,
         stats.requests_cancelled,
         stats.requests_failed,
-        stats.cells_used,
-        stats.cells_total,
+        stats.cells_used.into(),
+        stats.cells_total.into(),
         stats.prefix_cache_queries,
         stats.prefix_cache_hits,
-    ))
+        stats.response_cache_queries,
+        stats.response_cache_hits,
+    ];
+    class!(py, "indwell.info", "EngineStats")?.call1(PyTuple::new(py, counters)?)
 }
 
 pub(crate) fn cache_stats<'py>(py: Python<'py>, caches: &CacheStats) -> Record<'py> {
@@ -85,6 +89,7 @@ pub(crate) fn cache_stats<'py>(py: Python<'py>, caches: &CacheStats) -> Record<'
         cache_tier_stats(py, &caches.host)?,
         cache_tier_stats(py, &caches.disk)?,
         caches.pinned_tokens,
+        response_cache_stats(py, &caches.response)?,
     ))
 }
 
@@ -97,6 +102,19 @@ fn cache_tier_stats<'py>(py: Python<'py>, tier: &CacheTierStats) -> Record<'py> 
         tier.hits,
         tier.hit_tokens,
         tier.evictions,
+    ))
+}
+
+fn response_cache_stats<'py>(py: Python<'py>, response: &ResponseCacheStats) -> Record<'py> {
+    class!(py, "indwell.info", "ResponseCacheStats")?.call1((
+        response.entries,
+        response.bytes,
+        response.capacity_bytes,
+        response.hits,
+        response.shared,
+        response.semantic_hits,
+        response.misses,
+        response.evictions,
     ))
 }
 
@@ -137,6 +155,7 @@ fn usage<'py>(py: Python<'py>, usage: &Usage) -> Record<'py> {
         usage.completion_tokens,
         usage.cached_tokens,
         usage.cache.map(CacheTier::as_str),
+        usage.semantic_distance,
     ))
 }
 

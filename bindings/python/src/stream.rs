@@ -73,7 +73,13 @@ impl Stream {
     fn reply<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let mut reader = self.reader(py)?;
         let reader = &mut *reader;
-        let outcome = self.wait(py, || reader.fold_in_slice())?;
+        let outcome = match reader.fold_ready() {
+            Some(ready) => ready,
+            None => self.wait(py, || reader.fold_in_slice())?,
+        };
+        if exit::others_exit() {
+            py.detach(exit::stay_if_exiting);
+        }
         outcome_to_python(py, outcome)
     }
 
@@ -102,16 +108,25 @@ impl Stream {
         }
     }
 
-    /// Has the rest of the stream folded elsewhere, and `callback` called once it is; then
-    /// `take_reply` has it.
-    fn arm_reply(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
+    /// The Reply if the rest of the stream is there, else None: then the rest is folded elsewhere,
+    /// and `callback` called once it is; then `take_reply` has it.
+    fn poll_reply<'py>(
+        &self,
+        py: Python<'py>,
+        callback: Py<PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut reader = self.reader(py)?;
+        if let Some(outcome) = reader.fold_ready() {
+            return outcome_to_python(py, outcome).map(Some);
+        }
         let waiter = Waiter::for_reply(py, callback, &self.reader)?;
-        self.reader(py)?.folding = true;
+        reader.folding = true;
+        drop(reader);
         Waker::from(waiter).wake();
-        Ok(())
+        Ok(None)
     }
 
-    /// The Reply that `arm_reply` asked for. A cancelled or failed request raises.
+    /// The Reply that `poll_reply` asked for. A cancelled or failed request raises.
     fn take_reply<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         // The notifier's thread, the one reader by now, holds the lock for moments, and never
         // attaches meanwhile.

@@ -20,7 +20,8 @@ def model() -> str:
 
 @pytest.fixture(scope="session")
 def shared_engine() -> Iterator[indwell.Engine]:
-    with indwell.Engine(MODEL) as engine:
+    # Without stored answers: tests that ask the same again mean it to be computed.
+    with indwell.Engine(MODEL, response_cache_bytes=0) as engine:
         yield engine
 
 
@@ -36,8 +37,10 @@ def engine(shared_engine: indwell.Engine) -> Iterator[indwell.Engine]:
 
 @pytest.fixture
 def own_engine() -> Iterator[indwell.Engine]:
-    """An engine that a test may close or drop."""
-    with indwell.Engine(MODEL, context_tokens=2048, sequences_max=8) as engine:
+    """An engine that a test may close or drop; it stores no answers."""
+    with indwell.Engine(
+        MODEL, context_tokens=2048, sequences_max=8, response_cache_bytes=0
+    ) as engine:
         yield engine
 
 

@@ -18,6 +18,7 @@ PRINTS = {
     "concurrent_threads.py": r"(.*\n){8}\d+ tokens in \d+ steps\n",
     "errors.py": r"model_load: .*\ninvalid_request: .*\ncontext_overflow: .*\ndeadline_exceeded: .*\n.+\n",
     "prefix_cache.py": r"\d+ tokens are kept\n(.* prompt tokens cached \(resident\), .*\n){2}another tenant: 0 cached\nhit rate 0\.\d+\nresident: .*\nhost: .*\ndisk: 0 tokens, 0 of 0 bytes\n",
+    "response_cache.py": r".* computed, .* ms\n.* response, .* ms\nanother tenant: computed\n.* semantic, distance 0\.\d+\n.* computed, distance None\nhit rate 0\.33\n4 answers forgotten\nnot_cached: ask again without only_if_cached\n",
     "stream.py": r"(.*\n)+\[(stop|length) after \d+ tokens\]\n",
 }
 

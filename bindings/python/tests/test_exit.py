@@ -86,11 +86,51 @@ PROGRAMS = {
 def test_exit_is_clean_with(name: str) -> None:
     setup = """
         from prompts import ENDLESS
-        engine = indwell.Engine(MODEL, context_tokens=2048)
+        engine = indwell.Engine(MODEL, context_tokens=2048, response_cache_bytes=0)
     """
     ended = run_python(setup + PROGRAMS[name] + "\n        print('done', flush=True)\n")
     assert (ended.exit_code, ended.stderr) == (0, ""), ended
     assert ended.stdout.startswith("done\n")
+
+
+#: What a function of semantic mode is doing when the interpreter exits.
+FUNCTIONS = {
+    "computing": "while True: pass",
+    "sleeping_now_and_then": "while True: threading.Event().wait(0.001)",
+    "waiting_for_ever": "threading.Lock().acquire() and threading.Event().wait()",
+}
+
+
+@pytest.mark.parametrize("which", ["embed", "verify"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_exit_is_clean_with_a_function_of_semantic_mode_that_is(function: str, which: str) -> None:
+    ended = run_python(
+        f"""
+        import threading
+        engine = indwell.Engine(MODEL, context_tokens=2048)
+        running = threading.Semaphore(0)
+
+        def never_returns(_):
+            running.release()
+            {FUNCTIONS[function]}
+
+        def embed(prompt):
+            return [1.0, 2.0]
+
+        quick = indwell.Semantic(0.1, embed, lambda match: True)
+        engine.complete("1 2 3", max_tokens=1, semantic=quick)
+        embed, verify = (never_returns, None) if {which == "embed"} else (embed, never_returns)
+        stuck = indwell.Semantic(0.1, embed, verify or (lambda match: True), timeout_ms=600_000)
+        streams = [
+            engine.complete(f"{{number}} 2 3", max_tokens=1, stream=True, semantic=stuck)
+            for number in range(4, 7)
+        ]
+        for _ in streams:
+            running.acquire()
+        print("done", flush=True)
+        """
+    )
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "done\n", ""), ended
 
 
 def test_an_engine_used_after_the_hook_is_closed() -> None:

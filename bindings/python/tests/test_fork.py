@@ -26,6 +26,8 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
         asynchronous = engine.acomplete(ENDLESS, stream=True, max_tokens=200)
         asyncio.run(one_event(asynchronous))
         prefix = engine.cache_prefix("Hello")
+        semantic = indwell.Semantic(0.1, lambda prompt: [1.0], lambda match: True)
+        engine.complete("1 2 3", max_tokens=1, semantic=semantic)
 
         def in_child():
             signal.alarm(60)  # A child that hangs is killed, and so exits otherwise than by 0.
@@ -38,6 +40,8 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
                 "stats": engine.stats,
                 "caches": engine.caches,
                 "trim": lambda: engine.trim(1),
+                "invalidate_responses": engine.invalidate_responses,
+                "semantic": lambda: engine.complete("Hello", semantic=semantic),
                 "cache_prefix": lambda: engine.cache_prefix("Hello"),
                 "next": lambda: next(blocking),
                 "reply": blocking.reply,

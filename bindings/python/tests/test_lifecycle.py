@@ -83,7 +83,7 @@ def test_closing_lets_a_waiting_thread_go(own_engine: indwell.Engine) -> None:
 
 
 def test_dropping_an_engine_and_its_streams_ends_them(model: str) -> None:
-    engine = indwell.Engine(model, context_tokens=512)
+    engine = indwell.Engine(model, context_tokens=512, response_cache_bytes=0)
     streams = [engine.complete(ENDLESS, stream=True, max_tokens=400) for _ in range(4)]
     next(streams[0])
     dropped = weakref.ref(engine)

@@ -109,12 +109,15 @@ def test_a_bad_prefix_is_refused_as_a_bad_request_is(own_engine: indwell.Engine)
 
 
 def test_an_engine_without_a_prefix_cache_says_so(model: str) -> None:
-    with indwell.Engine(model, context_tokens=512, prefix_cache_tokens=0) as engine:
+    with indwell.Engine(
+        model, context_tokens=512, prefix_cache_tokens=0, response_cache_bytes=0
+    ) as engine:
         with pytest.raises(indwell.UnsupportedError) as caught:
             engine.cache_prefix("Hello")
         assert "prefix_cache_tokens" in str(caught.value.remedy)
         off = indwell.CacheTierStats(0, 0, 0, 0, 0, 0, 0)
-        assert engine.caches() == indwell.CacheStats(off, off, off, 0)
+        no_answers = indwell.ResponseCacheStats(0, 0, 0, 0, 0, 0, 0, 0)
+        assert engine.caches() == indwell.CacheStats(off, off, off, 0, no_answers)
         assert engine.stats().prefix_cache_hit_rate == 0.0
 
 

@@ -10,7 +10,11 @@ from waiting import wait_until
 def test_a_stream_that_nobody_reads_pauses_and_the_others_finish(model: str) -> None:
     capacity = 4
     with indwell.Engine(
-        model, context_tokens=2048, sequences_max=8, stream_capacity=capacity
+        model,
+        context_tokens=2048,
+        sequences_max=8,
+        stream_capacity=capacity,
+        response_cache_bytes=0,
     ) as engine:
         unread = engine.complete(ENDLESS, stream=True, max_tokens=48)
         others = [engine.complete(f"{number} 2 3 4", max_tokens=24) for number in range(3)]

@@ -97,7 +97,9 @@ def test_another_thread_can_cancel_what_is_being_read(engine: indwell.Engine) ->
 
 
 def test_a_second_reader_is_refused(model: str) -> None:
-    with indwell.Engine(model, context_tokens=512, sequences_max=1, stream_capacity=1) as engine:
+    with indwell.Engine(
+        model, context_tokens=512, sequences_max=1, stream_capacity=1, response_cache_bytes=0
+    ) as engine:
         # Nobody reads the first stream, so it pauses, and the second one's turn does not come.
         paused = engine.complete(ENDLESS, stream=True, max_tokens=100)
         waiting = engine.complete(ENDLESS, stream=True, max_tokens=100)

@@ -48,7 +48,9 @@ def test_sixteen_threads_get_each_their_own_answer(engine: indwell.Engine) -> No
 
 
 def test_a_full_queue_is_overloaded_and_says_when_to_try_again(model: str) -> None:
-    with indwell.Engine(model, context_tokens=512, sequences_max=1, queue_requests_max=2) as engine:
+    with indwell.Engine(
+        model, context_tokens=512, sequences_max=1, queue_requests_max=2, response_cache_bytes=0
+    ) as engine:
         streams: List[indwell.TokenStream] = []
         overload = None
         for _ in range(8):

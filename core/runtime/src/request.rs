@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use indwell_kernel::{CacheUse, Goal, Token};
+use indwell_kernel::{Goal, Namespace, Token};
 
 use crate::message::Message;
 use crate::options::{NamedOptions, OptionValue, RequestConfig, RequestOptions};
@@ -193,16 +193,13 @@ impl<I> Request<I> {
         }
         let submitted = shared.now();
         let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
-        let prompt = tokenize(&prompter, &self.input, &config)?;
-        let cache = salted(shared.namespace(), config.cache, config.cache_salt.as_deref());
         let responses = answerable(&shared, &self.input, &config)?;
-        let boundaries = match cache {
-            CacheUse::Use(_) => prompter.boundaries(&prompt),
-            CacheUse::Bypass => Vec::new(),
-        };
+        let again = responses.as_ref().map(|answerable| answerable.namespace);
+        let prompt = tokenize(&prompter, &self.input, &config, again)?;
+        let cache = salted(shared.namespace(), config.cache, config.cache_salt.as_deref());
         let draft = Draft {
             prompt,
-            boundaries,
+            prompter,
             goal: Goal::Generate,
             cache,
             max_tokens: config.max_tokens,
@@ -255,7 +252,13 @@ impl Input {
     }
 }
 
-fn tokenize(prompter: &Prompter, input: &Input, config: &RequestConfig) -> Result<Vec<Token>> {
+/// The prompt; `again` is the namespace in which the same one may come again.
+fn tokenize(
+    prompter: &Prompter,
+    input: &Input,
+    config: &RequestConfig,
+    again: Option<Namespace>,
+) -> Result<Vec<Token>> {
     match input {
         Input::Messages(messages) => {
             if config.parse_special {
@@ -266,9 +269,15 @@ fn tokenize(prompter: &Prompter, input: &Input, config: &RequestConfig) -> Resul
                     "use complete() for prompts with control tokens of your own",
                 ));
             }
-            prompter.chat(messages, ChatEnd::AnswerBegins)
+            match again {
+                Some(namespace) => prompter.chat_again(messages, namespace),
+                None => prompter.chat(messages, ChatEnd::AnswerBegins),
+            }
         }
-        Input::Prompt(prompt) => prompter.complete(prompt, config.parse_special),
+        Input::Prompt(prompt) => match again {
+            Some(namespace) => prompter.complete_again(prompt, config.parse_special, namespace),
+            None => prompter.complete(prompt, config.parse_special),
+        },
     }
 }
 

@@ -38,8 +38,8 @@ use parking_lot::Mutex;
 use self::answer::StoredAnswer;
 use self::disk::Disk;
 use self::in_flight::InFlight;
-pub use self::semantic::{Semantic, SemanticMatch};
 use self::semantic::{Index, Near};
+pub use self::semantic::{Semantic, SemanticMatch};
 pub use self::stats::ResponseCacheStats;
 use self::stats::{Counters, Served};
 use self::store::{Left, Store};
@@ -97,7 +97,12 @@ impl Responses {
             generation: Mutex::new(0),
         };
         for (key, answer) in found {
-            responses.put_in_memory(key, Arc::new(answer));
+            let fits = responses.store.fits(&answer);
+            if fits {
+                responses.put_in_memory(key, Arc::new(answer));
+            } else if let Some(disk) = &responses.beside.disk {
+                disk.remove(key);
+            }
         }
         Ok(responses)
     }
@@ -151,10 +156,8 @@ impl Responses {
         self.put_in_memory(key, answer);
     }
 
+    /// Takes an answer that fits.
     fn put_in_memory(&self, key: ResponseKey, answer: Arc<StoredAnswer>) {
-        if !self.store.fits(&answer) {
-            return;
-        }
         match &answer.semantic {
             Some(note) => self.beside.index.insert(key, note),
             None => self.beside.index.remove(key),

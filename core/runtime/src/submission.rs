@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indwell_kernel::{
-    CacheUse, Goal, Namespace, Request, ResponseKey, ResponsePolicy, SamplingParams,
-    SemanticSpace, TimeToLive, Timestamp, Token,
+    CacheUse, Goal, Namespace, Request, ResponseKey, ResponsePolicy, SamplingParams, SemanticSpace,
+    TimeToLive, Timestamp, Token,
 };
 
 use crate::mailbox::{Receiver, mailbox};
+use crate::prompt::Prompter;
 use crate::responses::Responses;
 use crate::responses::answer::{Serving, StoredAnswer};
 use crate::responses::in_flight::Role;
@@ -24,7 +25,8 @@ use crate::{Error, Event, Result, Semantic, TokenStream};
 pub(crate) struct Draft {
     /// Not empty, and within the engine's bounds.
     pub(crate) prompt: Vec<Token>,
-    pub(crate) boundaries: Vec<u32>,
+    /// Knows where the prompt could be cut.
+    pub(crate) prompter: Arc<Prompter>,
     pub(crate) goal: Goal,
     pub(crate) cache: CacheUse,
     pub(crate) max_tokens: u32,
@@ -51,7 +53,9 @@ pub(crate) struct Answerable {
 
 /// A draft that became a request.
 struct Submission {
+    /// Without boundaries, which only the worker needs.
     request: Request,
+    prompter: Arc<Prompter>,
     stop: Vec<String>,
     deadline: Option<Timestamp>,
     submitted: Timestamp,
@@ -72,7 +76,7 @@ impl Draft {
             request: Request {
                 id: shared.next_request(),
                 prompt: self.prompt,
-                boundaries: self.boundaries,
+                boundaries: Vec::new(),
                 goal: self.goal,
                 cache: self.cache,
                 max_tokens: self.max_tokens,
@@ -80,6 +84,7 @@ impl Draft {
                 logprobs: self.logprobs,
                 deadline: None,
             },
+            prompter: self.prompter,
             stop: self.stop,
             deadline: self.timeout.map(|timeout| self.submitted.after(timeout)),
             submitted: self.submitted,
@@ -147,7 +152,9 @@ impl Submission {
                 }
                 let (job, events) = submission.job(Some(keyed), is_queued);
                 receiver = Some(events);
-                shared.submit(Box::new(job)).inspect_err(|_| leave(&shared, prompt_tokens, is_queued))
+                shared
+                    .submit(Box::new(job))
+                    .inspect_err(|_| leave(&shared, prompt_tokens, is_queued))
             },
         )?;
         match (found, parts, receiver) {
@@ -184,7 +191,10 @@ impl Submission {
         Ok(TokenStream::new(receiver, id, shared))
     }
 
-    fn job(self, keyed: Option<Keyed>, is_queued: bool) -> (Job, Receiver<Event>) {
+    fn job(mut self, keyed: Option<Keyed>, is_queued: bool) -> (Job, Receiver<Event>) {
+        if self.request.cache != CacheUse::Bypass {
+            self.request.boundaries = self.prompter.boundaries(&self.request.prompt);
+        }
         let (events, receiver) = mailbox(self.shared.limits.stream_capacity as usize);
         let job = Job {
             request: self.request,

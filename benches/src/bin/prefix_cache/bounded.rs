@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indwell::Engine;
+use indwell_benches::contender::serve;
+use indwell_benches::document::{Aim, Expectation, Section};
 use indwell_benches::plot::curves::Curve;
+use indwell_benches::traffic::{Form, Random, Traffic};
 use indwell_benches::{machine, small_model};
 use serde::Serialize;
-
-use crate::contender::serve;
-use crate::document::{Aim, Expectation, Section};
-use crate::traffic::{Form, Random, Traffic};
 
 const CLIENTS: u32 = 8;
 const MAX_TOKENS: u32 = 2;
@@ -65,6 +64,7 @@ pub(crate) fn measure(requests: u32) -> Result<(Section, Vec<Curve>)> {
         .threads(1)
         .prefix_cache_tokens(RESIDENT_TOKENS_MAX)
         .host_cache_bytes(HOST_BYTES_MAX)
+        .response_cache_bytes(0)
         .disk_cache_dir(folder.path())
         .disk_cache_bytes(DISK_BYTES_MAX)
         .build()?;

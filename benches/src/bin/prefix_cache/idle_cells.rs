@@ -8,12 +8,11 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use indwell::{CacheMode, Engine};
+use indwell_benches::document::{Section, cell};
 use indwell_benches::machine::Usage;
 use indwell_benches::plot::Panel;
+use indwell_benches::traffic::{Random, words};
 use indwell_benches::{Measurement, Series, Summary, rounds};
-
-use crate::document::{Section, cell};
-use crate::traffic::{Random, words};
 
 const LEVELS: [u32; 5] = [0, 1000, 2000, 4000, 6000];
 const CONTEXT_TOKENS: u32 = 8192;
@@ -53,6 +52,7 @@ fn level(model: &Path, threads: u32, tokens: u32) -> Result<Level> {
         .context_tokens(CONTEXT_TOKENS)
         .prefix_cache_tokens(tokens + 2 * PREFIX_WORDS)
         .host_cache_bytes(0)
+        .response_cache_bytes(0)
         .threads(threads)
         .build()?;
     for prefix in FIRST_ROUND.. {

@@ -8,15 +8,10 @@
 //! | [`idle_cells`] | what a running stream pays for cached prefixes beside it |
 //! | [`bounded`] | whether every tier stays within its bound |
 //!
-//! [`contender`] serves [`traffic`]; [`document`] is what is written.
-
 mod bounded;
-mod contender;
-mod document;
 mod idle_cells;
 mod restart;
 mod serving;
-mod traffic;
 
 use std::path::{Path, PathBuf};
 
@@ -26,12 +21,10 @@ use indwell::Engine;
 use indwell_benches::client::Load;
 use indwell_benches::plot::curves::{self, Curve};
 use indwell_benches::plot::{self, Panel};
-use indwell_benches::requantized;
+use indwell_benches::traffic::Form;
+use indwell_benches::{Contender, Document, Section, Traffic, requantized};
 
-use contender::Contender;
-use document::{Document, Section};
 use serving::{CACHED, Contest, Expected, UNCACHED};
-use traffic::{Form, Traffic};
 
 /// Measures the prefix cache, in one run.
 ///
@@ -215,7 +208,8 @@ fn contenders(part: Part, arguments: &Arguments, model: &Path) -> Result<Vec<Con
     let threads = arguments.threads;
     let builder = || {
         let builder = Engine::builder(model).context_tokens(CONTEXT_TOKENS);
-        builder.sequences_max(CLIENTS).threads(threads)
+        // Nobody is asked anything twice; what it costs to remember answers is measured elsewhere.
+        builder.sequences_max(CLIENTS).threads(threads).response_cache_bytes(0)
     };
     let mut contenders = vec![Contender::Engine(CACHED.to_owned(), builder().build()?)];
     if part == Part::Shared {

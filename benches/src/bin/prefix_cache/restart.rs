@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use indwell::{CacheMode, CacheStats, Engine, Event};
+use indwell_benches::document::{Aim, Expectation, Section, cell};
+use indwell_benches::traffic::words;
 use serde::Serialize;
-
-use crate::document::{Aim, Expectation, Section, cell};
-use crate::traffic::words;
 
 const PREFIX_WORDS: u32 = 2000;
 const CONTEXT_TOKENS: u32 = 4096;
@@ -94,6 +93,7 @@ fn engine(model: &Path, folder: &Path, threads: u32) -> Result<Engine> {
         .context_tokens(CONTEXT_TOKENS)
         .prefix_cache_tokens(CONTEXT_TOKENS / 2)
         .threads(threads)
+        .response_cache_bytes(0)
         .disk_cache_dir(folder)
         .build()?;
     // The first step of a context is slower than all others.

@@ -1,21 +1,17 @@
 //! Traffic served by one contender after the other, round by round, and what follows from it.
 
 use anyhow::Result;
+use indwell_benches::contender::{Contender, Measured};
+use indwell_benches::document::{Aim, Expectation, Section, cell, noise};
 use indwell_benches::plot::Panel;
-use indwell_benches::{Summary, rounds};
+use indwell_benches::traffic::{Answer, Traffic};
+use indwell_benches::{percentile, rounds};
 use serde::Serialize;
-
-use crate::contender::{Contender, Measured};
-use crate::document::{Aim, Expectation, Section, cell};
-use crate::traffic::{Answer, Traffic};
 
 /// What the others are compared with, and what with them.
 pub(crate) const CACHED: &str = "engine";
 pub(crate) const UNCACHED: &str = "engine, no prefix cache";
 pub(crate) const PEER: &str = "llama-server";
-
-/// From this share of the processors on, others' work makes the figures worth little.
-const OTHERS_SHARE_MAX: f64 = 0.05;
 
 /// The figures of one contender in one round.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -168,18 +164,7 @@ impl Contest {
     fn noise(&self) -> String {
         let all = self.contenders.iter().flat_map(|contender| &contender.rounds);
         let shares: Vec<f64> = all.filter_map(|figures| figures.others_share).collect();
-        let Some(Summary { median, max, .. }) = Summary::of(&shares) else {
-            return "How busy the machine was otherwise is not known.".to_owned();
-        };
-        let verdict = match median > OTHERS_SHARE_MAX {
-            true => ": **too much for these figures to mean anything**",
-            false => "",
-        };
-        format!(
-            "Others used {:.0}% of the processors meanwhile ({:.0}% at most){verdict}.",
-            median * 100.0,
-            max * 100.0
-        )
+        noise(&shares)
     }
 }
 
@@ -213,14 +198,6 @@ impl Figures {
             others_share: *others_share,
         }
     }
-}
-
-/// The value that a share of all, 0 to 1, does not exceed: the nearest rank.
-fn percentile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -265,13 +242,5 @@ mod tests {
         assert_eq!((section.rows.len(), section.expectations.len()), (2, 2));
         assert!(section.expectations.iter().all(Expectation::is_met));
         assert!(section.notes[0].starts_with("Others used 1% of the processors"));
-    }
-
-    #[test]
-    fn percentiles_are_values_that_were_seen() {
-        let values = || (1..=10).map(f64::from);
-        assert_eq!(percentile(values(), 0.5), 5.0);
-        assert_eq!(percentile(values(), 0.9), 9.0);
-        assert_eq!(percentile([7.0].into_iter(), 0.5), 7.0);
     }
 }

@@ -34,6 +34,7 @@ from .errors import (
     InvalidRequestError,
     IoError,
     ModelLoadError,
+    NotCachedError,
     OutOfMemoryError,
     OverloadedError,
     UnsupportedError,
@@ -45,6 +46,7 @@ from .info import (
     EngineStats,
     ModelInfo,
     Progress,
+    ResponseCacheStats,
     devices,
 )
 from .options import (
@@ -57,6 +59,7 @@ from .options import (
 )
 from .prefix import CachedPrefix
 from .reply import Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage
+from .semantic import Semantic, SemanticMatch
 from .stream import AsyncTokenStream, TokenStream
 
 __all__ = [
@@ -85,12 +88,16 @@ __all__ = [
     "MessageDict",
     "ModelInfo",
     "ModelLoadError",
+    "NotCachedError",
     "OutOfMemoryError",
     "OverloadedError",
     "PrefixOptions",
     "Progress",
     "Reply",
     "RequestOptions",
+    "ResponseCacheStats",
+    "Semantic",
+    "SemanticMatch",
     "TextDelta",
     "Timings",
     "TokenLogprob",

@@ -79,6 +79,15 @@ class Engine:
         disk_cache_dir: A folder for cached prefixes that outlive the process; it is made if it is
             not there. Default: none, and nothing is written.
         disk_cache_bytes: How large the files in that folder may grow. Default 10 GiB.
+        response_cache_bytes: How much memory complete answers may take, which serve the same
+            requests again. 0 turns the response cache off, and with it that equal requests at one
+            time are computed once. Default 64 MiB, and never more than a 64th of the memory that
+            the process may use.
+        response_cache_ttl_ms: How long an answer is kept, in milliseconds, unless a request says
+            otherwise. Default: no limit.
+        response_cache_dir: A folder for answers that outlive the process; it is made if it is not
+            there. One engine at a time uses it: the next is refused with `IoError`. Default: none,
+            and nothing is written.
 
     Raises:
         ModelLoadError: If there is no such file or alias, or the file is no whole GGUF model.
@@ -174,10 +183,18 @@ class Engine:
             timeout_ms: How long the request may take, waiting included, in milliseconds. Default:
                 no limit.
             logprobs: Whether to tell each token's log-probability. Default False.
-            cache: "use", the default, takes what is cached of the prompt and leaves it for others;
-                "bypass" computes all of it anew and leaves nothing behind.
-            cache_salt: Shares cached prefixes with the requests of the same salt alone: 1 to 1024
-                bytes, one text for each tenant. Default: shared with all others that give none.
+            cache: "use", the default, is answered by what is stored for the same request, if that
+                is greedy or has a seed, else takes what is cached of the prompt, and leaves both
+                for others. "bypass" computes all of it anew and leaves nothing behind. "refresh"
+                computes the answer anew, and stores it. "only_if_cached" computes nothing:
+                `NotCachedError` where no answer is stored.
+            cache_salt: Shares stored answers and cached prefixes with the requests of the same salt
+                alone: 1 to 1024 bytes, one text for each tenant. Default: shared with all others
+                that give none.
+            cache_ttl_ms: How long the answer is kept, in milliseconds. Default: the engine's
+                `response_cache_ttl_ms`.
+            semantic: Also takes the stored answer to an earlier question that means the same: a
+                `Semantic`, which says what does. Default: the same request's alone.
 
         Returns:
             A `Reply`, or a `TokenStream` if `stream` is true.
@@ -188,6 +205,7 @@ class Engine:
             ContextOverflowError: If the conversation leaves no room for an answer in the context.
             OverloadedError: If the queue is full; `retry_after_ms` says when to try again.
             DeadlineExceededError: If `timeout_ms` is over before the answer is whole.
+            NotCachedError: If `cache` is "only_if_cached" and no answer is stored.
             UnsupportedError: If the model has no chat template.
             EngineClosedError: If the engine is closed, or is while the request runs.
             ForkedError: If the process was forked after the engine was loaded.
@@ -229,7 +247,7 @@ class Engine:
             parse_special: Whether the prompt's control tokens, such as "<|im_start|>", are read as
                 such; never for text that somebody else wrote. Default False.
             max_tokens: As in `chat`, and so are temperature, top_k, top_p, min_p, seed, stop,
-                timeout_ms, logprobs, cache and cache_salt.
+                timeout_ms, logprobs, cache, cache_salt, cache_ttl_ms and semantic.
 
         Returns:
             A `Reply`, or a `TokenStream` if `stream` is true.
@@ -366,7 +384,7 @@ class Engine:
         return await computed(await asyncio.to_thread(send) if is_long else send())
 
     def caches(self) -> CacheStats:
-        """What the prefix cache holds and has done. Never blocks.
+        """What the caches hold and have done. Never blocks.
 
         It can be read after `close` too.
 
@@ -398,6 +416,30 @@ class Engine:
     async def atrim(self, bytes: int) -> int:
         """`trim` in a thread, so that the event loop is not blocked."""
         return await asyncio.to_thread(self.trim, bytes)
+
+    def invalidate_responses(self, cache_salt: Optional[str] = None) -> int:
+        """Forgets stored answers, in memory and in files; those being computed are not stored.
+
+        Args:
+            cache_salt: Whose answers: those to requests with this salt. Default: all.
+
+        Returns:
+            How many answers were forgotten.
+
+        Raises:
+            InvalidRequestError: If `cache_salt` is no text of 1 to 1024 bytes.
+            EngineClosedError: If the engine is closed.
+            ForkedError: If the process was forked after the engine was loaded.
+
+        Example:
+            >>> engine.invalidate_responses(cache_salt="tenant 1")
+            17
+        """
+        return self._native.invalidate_responses(cache_salt)
+
+    async def ainvalidate_responses(self, cache_salt: Optional[str] = None) -> int:
+        """`invalidate_responses` in a thread, so that the event loop is not blocked."""
+        return await asyncio.to_thread(self.invalidate_responses, cache_salt)
 
     def stats(self) -> EngineStats:
         """The engine's counters.

@@ -108,6 +108,12 @@ class OutOfMemoryError(Error, MemoryError):
     kind = "out_of_memory"
 
 
+class NotCachedError(Error):
+    """No answer is stored for a request with `cache="only_if_cached"`: ask again without that."""
+
+    kind = "not_cached"
+
+
 class EngineClosedError(Error):
     """The engine is closed, or was while the request ran: load a new one."""
 
@@ -156,6 +162,7 @@ _CLASSES: Dict[str, Type[Error]] = {
         CancelledError,
         ModelLoadError,
         OutOfMemoryError,
+        NotCachedError,
         EngineClosedError,
         EnginePoisonedError,
         UnsupportedError,

@@ -58,6 +58,9 @@ class EngineStats:
         cells_total: All cells of the KV cache.
         prefix_cache_queries: Prompt tokens of admitted requests that take part in the prefix cache.
         prefix_cache_hits: Those of them that were cached, and not computed anew.
+        response_cache_queries: Requests that a stored answer could have served.
+        response_cache_hits: Those of them that were not computed: a stored answer served them, or
+            they shared the computation of another.
     """
 
     steps: int
@@ -72,6 +75,8 @@ class EngineStats:
     cells_total: int
     prefix_cache_queries: int
     prefix_cache_hits: int
+    response_cache_queries: int
+    response_cache_hits: int
 
     @property
     def prefix_cache_hit_rate(self) -> float:
@@ -80,6 +85,14 @@ class EngineStats:
         """
         queries = self.prefix_cache_queries
         return self.prefix_cache_hits / queries if queries else 0.0
+
+    @property
+    def response_cache_hit_rate(self) -> float:
+        """How many of the requests that a stored answer could have served were not computed: 0 to
+        1, and 0 as long as there were none.
+        """
+        queries = self.response_cache_queries
+        return self.response_cache_hits / queries if queries else 0.0
 
 
 @dataclass(frozen=True)
@@ -107,20 +120,48 @@ class CacheTierStats:
 
 
 @dataclass(frozen=True)
+class ResponseCacheStats:
+    """The response cache. One that is off has a capacity of 0.
+
+    Attributes:
+        entries: Answers that are kept.
+        bytes: Bytes they take, bookkeeping included.
+        capacity_bytes: Bytes they may take.
+        hits: Requests that a stored answer to the same question served. Only grows.
+        shared: Requests that shared the computation of another. Only grows.
+        semantic_hits: Requests that the answer to a question that means the same served. Only
+            grows.
+        misses: Requests that could have been served so, but were computed or refused. Only grows.
+        evictions: Answers given up for want of room. Only grows.
+    """
+
+    entries: int
+    bytes: int
+    capacity_bytes: int
+    hits: int
+    shared: int
+    semantic_hits: int
+    misses: int
+    evictions: int
+
+
+@dataclass(frozen=True)
 class CacheStats:
-    """What an engine's prefix cache holds and has done.
+    """What an engine's caches hold and have done.
 
     Attributes:
         resident: In the memory that the model computes in.
         host: Snapshots in the host's memory.
         disk: Snapshots in files.
         pinned_tokens: Tokens of prefixes that `Engine.cache_prefix` keeps.
+        response: Complete answers.
     """
 
     resident: CacheTierStats
     host: CacheTierStats
     disk: CacheTierStats
     pinned_tokens: int
+    response: ResponseCacheStats
 
 
 @dataclass(frozen=True)

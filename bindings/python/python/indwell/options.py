@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Literal, Optional, Tuple, TypedDict, Union
 
+from .semantic import Semantic
+
 #: Who speaks.
 Role = Literal["system", "user", "assistant"]
 
-#: Whether a request takes part in the prefix cache.
-CacheMode = Literal["use", "bypass"]
+#: Whether a request takes part in the caches.
+CacheMode = Literal["use", "bypass", "refresh", "only_if_cached"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ class EngineOptions(TypedDict, total=False):
     host_cache_bytes: Optional[int]
     disk_cache_dir: Optional[str]
     disk_cache_bytes: Optional[int]
+    response_cache_bytes: Optional[int]
+    response_cache_ttl_ms: Optional[float]
+    response_cache_dir: Optional[str]
 
 
 class RequestOptions(TypedDict, total=False):
@@ -78,6 +83,8 @@ class RequestOptions(TypedDict, total=False):
     logprobs: Optional[bool]
     cache: Optional[CacheMode]
     cache_salt: Optional[str]
+    cache_ttl_ms: Optional[float]
+    semantic: Optional[Semantic]
 
 
 class CompletionOptions(RequestOptions, total=False):

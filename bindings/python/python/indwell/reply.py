@@ -12,9 +12,10 @@ from typing import ClassVar, Literal, Optional, Tuple, Union
 #: full.
 FinishReason = Literal["stop", "length"]
 
-#: Where cached tokens came from, fastest first: the memory that the model computes in, snapshots in
-#: the host's memory, snapshots in files.
-CacheTier = Literal["resident", "host", "disk"]
+#: Where cached tokens came from, fastest first: the stored answer to the same question, or to one
+#: that means the same, the memory that the model computes in, snapshots in the host's memory,
+#: snapshots in files.
+CacheTier = Literal["response", "semantic", "resident", "host", "disk"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,19 @@ class Usage:
         prompt_tokens: Tokens of the prompt, the chat template's included.
         completion_tokens: Tokens of the answer, without the one that ended it.
         cached_tokens: Tokens of the prompt that were cached, and not computed anew.
-        cache: Where they came from: "resident", "host" or "disk", the slowest that took part; None
-            if there are none.
+        cache: Where they came from. "response": nothing was computed, the answer was stored, or
+            another request was computing it; "semantic": nothing was computed, the answer is that
+            to an earlier question that means the same. Otherwise "resident", "host" or "disk", the
+            slowest that took part; None if there are none.
+        semantic_distance: How far that earlier question is from this one, where `cache` is
+            "semantic": the cosine distance, from 0 (the same direction) to 2; else None.
     """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
     cache: Optional[CacheTier]
+    semantic_distance: Optional[float]
 
     @property
     def total_tokens(self) -> int:

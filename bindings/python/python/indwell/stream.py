@@ -52,8 +52,11 @@ class TokenStream:
             CancelledError: If the request was cancelled.
             Error: If the request failed: the class says how.
         """
-        with self._engine_kept():
+        try:
             event = self._native.next()
+        except Error:
+            self._engine = None
+            raise
         if event is None or event.type == "finished":
             self._engine = None
         if event is None:
@@ -68,8 +71,11 @@ class TokenStream:
             Error: If the request failed: the class says how.
             RuntimeError: If the stream was already read to its end.
         """
-        with self._engine_kept():
+        try:
             reply = self._native.reply()
+        except Error:
+            self._engine = None
+            raise
         self._engine = None
         return reply
 
@@ -91,15 +97,6 @@ class TokenStream:
         traceback: Optional[TracebackType],
     ) -> None:
         self.cancel()
-
-    @contextlib.contextmanager
-    def _engine_kept(self) -> Iterator[None]:
-        """Lets the engine go once the stream has failed."""
-        try:
-            yield
-        except Error:
-            self._engine = None
-            raise
 
 
 class AsyncTokenStream:
@@ -158,7 +155,8 @@ class AsyncTokenStream:
     async def reply(self) -> Reply:
         """Waits for the end, and folds the events that were not read yet into a `Reply`.
 
-        Cancelling the waiting task cancels the request. The loop is woken once, at the end.
+        Cancelling the waiting task cancels the request. The loop is woken once, at the end, or
+        gets one turn if all of it is there.
 
         Raises:
             CancelledError: If the request was cancelled.
@@ -169,9 +167,13 @@ class AsyncTokenStream:
             native = await self._sent()
             loop = asyncio.get_running_loop()
             ready = loop.create_future()
-            native.arm_reply(resolve_soon(loop, ready))
-            await ready
-            reply = native.take_reply()
+            reply = native.poll_reply(resolve_soon(loop, ready))
+            if reply is None:
+                await ready
+                reply = native.take_reply()
+            else:
+                # A turn for the loop: stored answers, one after another, would leave it none.
+                await asyncio.sleep(0)
         self._engine = None
         return reply
 

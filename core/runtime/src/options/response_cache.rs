@@ -32,6 +32,16 @@ pub(crate) struct ResponseCacheConfig {
     pub(crate) dir: Option<PathBuf>,
 }
 
+/// The tokens of their questions take this share of what answers may take, beside it.
+const MEMO_SHARE: u64 = 8;
+
+impl ResponseCacheConfig {
+    /// What the tokens of questions that may come again take at most.
+    pub(crate) fn memo_bytes(&self) -> u64 {
+        self.bytes / MEMO_SHARE
+    }
+}
+
 impl ResponseCacheOptions {
     /// Checks every option; `None` is no response cache.
     ///

@@ -117,8 +117,8 @@ impl PrefixRequest {
         }
         let prompt = prompter.chat(&self.messages, ChatEnd::LastMessage)?;
         let draft = Draft {
-            boundaries: prompter.boundaries(&prompt),
             prompt,
+            prompter,
             goal: Goal::Cache,
             cache,
             max_tokens: 1,

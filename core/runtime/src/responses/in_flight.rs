@@ -2,11 +2,14 @@
 //!
 //! Callers decide under one lock whether they lead or follow, and send their requests under it:
 //! the leader's is ahead of its followers' in the queue to the worker. A leader looks once more for
-//! a stored answer under the lock, and the worker stores answers before it takes their keys away,
-//! so that no second computation begins for an answer that has just been stored.
+//! a stored answer under the lock.
 //!
-//! It is only the callers' view. A follower's request may reach the worker when the computation has
-//! ended already; the worker knows what it computes, and lets such a follower lead.
+//! It is only the callers' view, by which they take places in the queue or do without. The worker
+//! knows what it computes and what is stored: a follower whose computation is over leads, and a
+//! leader of what is being computed follows. A key is taken away whenever the worker does not
+//! compute it, or no longer.
+//!
+//! `tests/shuttle` compiles this file with other locks; it uses `crate::sync` and the kernel alone.
 
 use std::collections::HashSet;
 

@@ -198,7 +198,8 @@ impl Answer {
     ) -> (Vec<(Reader, Event)>, Option<(Keyed, Generation, StoredAnswer)>) {
         self.text.finish(&mut self.said.text);
         let reason = if self.text.is_stopped() { FinishReason::Stop } else { reason };
-        let times = Times { admitted: self.admitted, first: self.first_token, last: self.last_token };
+        let times =
+            Times { admitted: self.admitted, first: self.first_token, last: self.last_token };
         let mut ends = Vec::new();
         for (at, caller) in self.flight.land().enumerate() {
             let mut reader = caller.reader;
@@ -231,11 +232,7 @@ impl Answer {
 
 /// The usage of a caller who shared the computation of another.
 fn shared(leader: Usage) -> Usage {
-    Usage {
-        cached_tokens: leader.prompt_tokens,
-        cache: Some(CacheTier::Response),
-        ..leader
-    }
+    Usage { cached_tokens: leader.prompt_tokens, cache: Some(CacheTier::Response), ..leader }
 }
 
 /// When what happened.

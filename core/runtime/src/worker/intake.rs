@@ -26,6 +26,8 @@ impl<B: Backend + Send + 'static> Worker<B> {
             }
             // It may have been stored since the caller looked, and then there is no computation.
             if let Some(answer) = responses.find(key) {
+                // Whoever led by the callers' view does not, after all.
+                responses.in_flight.land(key);
                 return self.serve_stored(*job, &answer, None);
             }
             if !job.is_queued {
@@ -145,7 +147,9 @@ impl<B: Backend + Send + 'static> Worker<B> {
     /// Ends whose deadline has passed.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.scheduler.expire(now);
-        for job in self.sharing.expired(now) {
+        // Refusing needs more than the table of those that are held.
+        let late: Vec<_> = self.sharing.expired(now).collect();
+        for job in late {
             self.refuse(*job, deadline_exceeded());
         }
         let passed = |answer: &Answer| answer.callers().next_deadline().is_some_and(|at| at <= now);

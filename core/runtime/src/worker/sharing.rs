@@ -1,4 +1,7 @@
 //! Which caller waits for which computation, and for whom nothing is computed yet.
+//!
+//! `tests/shuttle` compiles this file with a job of its own; of one it uses the request's id and the
+//! deadline alone.
 
 use std::collections::HashMap;
 
@@ -60,9 +63,9 @@ impl Sharing {
     }
 
     /// Held requests whose deadlines have passed.
-    pub(super) fn expired(&mut self, now: Timestamp) -> Vec<Box<Job>> {
-        let passed = |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
-        self.held.extract_if(|_, job| passed(job)).map(|(_, job)| job).collect()
+    pub(super) fn expired(&mut self, now: Timestamp) -> impl Iterator<Item = Box<Job>> + '_ {
+        let passed = move |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
+        self.held.extract_if(move |_, job| passed(job)).map(|(_, job)| job)
     }
 
     /// The earliest deadline of those that are held.

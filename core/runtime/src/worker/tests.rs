@@ -33,7 +33,7 @@ impl Rig {
         let config = config();
         let (commands, received) = crossbeam_channel::unbounded();
         let admission = AdmissionLimits::validate(None, None).expect("defaults");
-        let prompter = Arc::new(Prompter::new(model, config.request_tokens_max));
+        let prompter = Arc::new(Prompter::new(model, config.request_tokens_max, 0));
         let shared = Arc::new(Shared::new(
             commands,
             AdmissionGate::new(admission),
@@ -159,7 +159,7 @@ fn a_prefix_that_finds_no_room_is_told_to_try_again() {
     let rig = Rig::new(scripted(Vec::new()));
     let draft = Draft {
         prompt: vec![Token(1), Token(2)],
-        boundaries: Vec::new(),
+        prompter: rig.shared.prompter().expect("an open engine"),
         goal: Goal::Cache,
         cache: CacheUse::Bypass,
         max_tokens: 1,

@@ -285,7 +285,8 @@ impl Worker {
     }
 
     fn expire(&mut self) {
-        for job in self.sharing.expired(self.now) {
+        let late: Vec<_> = self.sharing.expired(self.now).collect();
+        for job in late {
             self.tally.note(Happening::Expired);
             job.events.finish(Event::Late);
         }

@@ -45,10 +45,6 @@ impl Directory {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Where the store is.
     pub(super) fn store(&self) -> PathBuf {
         self.path.join(STORE)

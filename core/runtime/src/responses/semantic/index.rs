@@ -98,12 +98,6 @@ impl Index {
         drop(removed);
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        let all = std::mem::take(&mut *self.0.write());
-        drop(all);
-    }
-
     /// The nearest in `space`, of those as near as each other the last one. Vectors of another
     /// length are skipped, with a warning where the last one that came was such.
     pub(crate) fn nearest(&self, space: SemanticSpace, vector: &[f32]) -> Option<Near> {
@@ -253,7 +247,6 @@ mod tests {
     enum Act {
         Insert(u8, u8, Vec<f32>),
         Remove(u8),
-        Clear,
     }
 
     fn vectors() -> impl Strategy<Value = Vec<f32>> {
@@ -266,7 +259,6 @@ mod tests {
         prop_oneof![
             40 => (0u8..40, 0u8..2, vectors()).prop_map(|(key, space, v)| Act::Insert(key, space, v)),
             20 => (0u8..40).prop_map(Act::Remove),
-            1 => Just(Act::Clear),
         ]
     }
 
@@ -290,10 +282,6 @@ mod tests {
                     Act::Remove(number) => {
                         index.remove(key(number));
                         model.remove(&number);
-                    }
-                    Act::Clear => {
-                        index.clear();
-                        model.clear();
                     }
                 }
                 index.audit();

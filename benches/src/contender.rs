@@ -11,15 +11,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use indwell::{Engine, Event, Message, assistant, user};
-use indwell_benches::Client;
-use indwell_benches::client::Load;
-use indwell_benches::machine::Usage;
 
+use crate::Client;
+use crate::client::Load;
+use crate::machine::Usage;
 use crate::traffic::{Answer, Form, Served, Traffic};
 
 /// One of those who are compared.
 #[derive(Debug)]
-pub(crate) enum Contender {
+pub enum Contender {
     /// An engine, and what it is called.
     Engine(String, Engine),
     /// llama-server, run by `clients/llama_server.py`.
@@ -28,10 +28,11 @@ pub(crate) enum Contender {
 
 /// What serving some traffic took.
 #[derive(Debug)]
-pub(crate) struct Measured {
-    pub(crate) served: Served,
+pub struct Measured {
+    /// What its clients saw.
+    pub served: Served,
     /// The share of the machine's processors that others were using meanwhile.
-    pub(crate) others_share: Option<f64>,
+    pub others_share: Option<f64>,
 }
 
 impl Contender {
@@ -39,7 +40,7 @@ impl Contender {
     ///
     /// # Errors
     /// When it can't be started.
-    pub(crate) fn peer(python: &Path, slots: u32, load: &Load) -> Result<Self> {
+    pub fn peer(python: &Path, slots: u32, load: &Load) -> Result<Self> {
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let mut command = Command::new(python);
         command.arg(clients.join("llama_server.py")).arg(slots.to_string());
@@ -47,7 +48,8 @@ impl Contender {
     }
 
     /// Who it is.
-    pub(crate) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         match self {
             Self::Engine(name, _) => name,
             Self::Peer(client) => client.name(),
@@ -58,7 +60,7 @@ impl Contender {
     ///
     /// # Errors
     /// When an answer fails, or too many are short.
-    pub(crate) fn measure(&mut self, traffic: &Traffic) -> Result<Measured> {
+    pub fn measure(&mut self, traffic: &Traffic) -> Result<Measured> {
         let pid = match self {
             Self::Engine(..) => std::process::id(),
             Self::Peer(client) => client.pid(),
@@ -83,7 +85,7 @@ fn ask_peer(client: &mut Client, traffic: &Traffic) -> Result<Served> {
 ///
 /// # Errors
 /// The first of any answer; the others are given up.
-pub(crate) fn serve(engine: &Engine, traffic: &Traffic) -> Result<Served> {
+pub fn serve(engine: &Engine, traffic: &Traffic) -> Result<Served> {
     let queue = Queue::new(traffic);
     let started = Instant::now();
     let answers = std::thread::scope(|scope| {

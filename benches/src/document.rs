@@ -4,46 +4,62 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use indwell_benches::report::save;
-use indwell_benches::{Summary, machine};
 use serde::Serialize;
+
+use crate::report::save;
+use crate::{Summary, machine};
+
+/// From this share of the processors on, others' work makes the figures worth little.
+const OTHERS_SHARE_MAX: f64 = 0.05;
 
 /// All findings.
 #[derive(Debug, Serialize)]
-pub(crate) struct Document {
-    pub(crate) title: String,
+pub struct Document {
+    /// What was asked.
+    pub title: String,
     /// What it was measured on.
-    pub(crate) machine: String,
-    pub(crate) notes: Vec<String>,
-    pub(crate) sections: Vec<Section>,
+    pub machine: String,
+    /// What has to be known to read all of it.
+    pub notes: Vec<String>,
+    /// In the order of the questions.
+    pub sections: Vec<Section>,
 }
 
 /// The answer to one question.
 #[derive(Debug, Serialize)]
-pub(crate) struct Section {
-    pub(crate) title: String,
-    pub(crate) columns: Vec<String>,
-    pub(crate) rows: Vec<Vec<String>>,
-    pub(crate) expectations: Vec<Expectation>,
-    pub(crate) notes: Vec<String>,
+pub struct Section {
+    /// The question.
+    pub title: String,
+    /// The table's head.
+    pub columns: Vec<String>,
+    /// The table, a cell a column.
+    pub rows: Vec<Vec<String>>,
+    /// What was expected.
+    pub expectations: Vec<Expectation>,
+    /// What has to be known to read the table.
+    pub notes: Vec<String>,
     /// The figures, round by round.
-    pub(crate) data: serde_json::Value,
+    pub data: serde_json::Value,
 }
 
 /// A figure with what it was expected to be.
 #[derive(Debug, Serialize)]
-pub(crate) struct Expectation {
-    pub(crate) what: String,
-    pub(crate) aim: Aim,
+pub struct Expectation {
+    /// Which figure, with its unit.
+    pub what: String,
+    /// What it was expected to be.
+    pub aim: Aim,
     /// One a round.
-    pub(crate) values: Vec<f64>,
+    pub values: Vec<f64>,
 }
 
 /// What a figure was expected to be.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Aim {
+pub enum Aim {
+    /// No less than this.
     AtLeast(f64),
+    /// No more than this.
     AtMost(f64),
     /// Nothing: it is told for comparison.
     None,
@@ -51,7 +67,8 @@ pub(crate) enum Aim {
 
 impl Document {
     /// Findings on this machine.
-    pub(crate) fn new(title: &str, notes: Vec<String>) -> Self {
+    #[must_use]
+    pub fn new(title: &str, notes: Vec<String>) -> Self {
         let machine = machine::description();
         Self { title: title.to_owned(), machine, notes, sections: Vec::new() }
     }
@@ -60,12 +77,13 @@ impl Document {
     ///
     /// # Errors
     /// When they can't be written.
-    pub(crate) fn save(&self, directory: &Path, name: &str) -> Result<[PathBuf; 2]> {
+    pub fn save(&self, directory: &Path, name: &str) -> Result<[PathBuf; 2]> {
         save(self, &self.to_markdown(), directory, name)
     }
 
     /// The document for people.
-    pub(crate) fn to_markdown(&self) -> String {
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
         let mut text = format!(
             "# {}\n\n{}. Median of the rounds [smallest to largest].\n\n",
             self.title, self.machine
@@ -80,7 +98,8 @@ impl Document {
 
 impl Section {
     /// The section for people.
-    pub(crate) fn to_markdown(&self) -> String {
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
         let mut text = format!("\n## {}\n\n", self.title);
         line(&mut text, &self.columns);
         line(&mut text, &vec!["---".to_owned(); self.columns.len()]);
@@ -98,7 +117,8 @@ impl Section {
 
 impl Expectation {
     /// Whether the median is what was expected.
-    pub(crate) fn is_met(&self) -> bool {
+    #[must_use]
+    pub fn is_met(&self) -> bool {
         let Some(Summary { median, .. }) = Summary::of(&self.values) else { return false };
         match self.aim {
             Aim::AtLeast(least) => median >= least,
@@ -119,8 +139,26 @@ impl Expectation {
     }
 }
 
+/// Says how much of the machine others used, given the shares of all measurements.
+#[must_use]
+pub fn noise(shares: &[f64]) -> String {
+    let Some(Summary { median, max, .. }) = Summary::of(shares) else {
+        return "How busy the machine was otherwise is not known.".to_owned();
+    };
+    let verdict = match median > OTHERS_SHARE_MAX {
+        true => ": **too much for these figures to mean anything**",
+        false => "",
+    };
+    format!(
+        "Others used {:.0}% of the processors meanwhile ({:.0}% at most){verdict}.",
+        median * 100.0,
+        max * 100.0
+    )
+}
+
 /// Values over the rounds in short.
-pub(crate) fn cell(values: &[f64], decimals: usize) -> String {
+#[must_use]
+pub fn cell(values: &[f64], decimals: usize) -> String {
     match Summary::of(values) {
         None => "none".to_owned(),
         Some(Summary { median, min, max }) => {

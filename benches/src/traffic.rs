@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 /// Sessions, and how they are served.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     /// What a turn is.
-    pub(crate) form: Form,
+    pub form: Form,
     /// Requests that are made at once, at most.
-    pub(crate) clients: u32,
+    pub clients: u32,
     /// Tokens of each answer.
-    pub(crate) max_tokens: u32,
+    pub max_tokens: u32,
     /// What the person says, turn by turn. A turn is asked with all that came before it, answers
     /// included. Turns that may be asked are asked first come, first served: a session's next one
     /// waits behind those of all others.
-    pub(crate) sessions: Vec<Vec<String>>,
+    pub sessions: Vec<Vec<String>>,
 }
 
 /// What a turn is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Form {
+pub enum Form {
     /// A text to be continued.
     Completion,
     /// A message of a chat.
@@ -34,26 +34,30 @@ pub(crate) enum Form {
 
 /// What one contender did with some traffic.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Served {
+pub struct Served {
     /// From the first request until the last answer's end.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// One a turn, in the order in which they ended.
-    pub(crate) answers: Vec<Answer>,
+    pub answers: Vec<Answer>,
 }
 
 /// What one answer took, as its reader saw it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Answer {
-    pub(crate) session: u32,
-    pub(crate) turn: u32,
+pub struct Answer {
+    /// Whose it is, in the traffic's order.
+    pub session: u32,
+    /// Which of the session's, from 0.
+    pub turn: u32,
     /// From the request until the first text, in milliseconds.
-    pub(crate) ttft_ms: f64,
+    pub ttft_ms: f64,
     /// From the request until the end, in milliseconds.
-    pub(crate) total_ms: f64,
-    pub(crate) prompt_tokens: u32,
+    pub total_ms: f64,
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
     /// Of those, the ones that were not computed.
-    pub(crate) cached_tokens: u32,
-    pub(crate) completion_tokens: u32,
+    pub cached_tokens: u32,
+    /// Tokens of the answer.
+    pub completion_tokens: u32,
 }
 
 /// The share of the tokens asked for that answers must have. A chat's answers may end by
@@ -63,7 +67,8 @@ const ANSWERED_SHARE_MIN: f64 = 0.9;
 impl Traffic {
     /// Single requests: `prefix_words` words that all share, then `own_words` of their own, which
     /// say the same two over and over, so that the answer goes on for as long as it may.
-    pub(crate) fn shared_prefix(
+    #[must_use]
+    pub fn shared_prefix(
         requests: u32,
         prefix_words: u32,
         own_words: u32,
@@ -79,17 +84,22 @@ impl Traffic {
     }
 
     /// Chats of four turns, each asking for more of one story than an answer can hold.
-    pub(crate) fn stories(sessions: u32, round: u32) -> Vec<Vec<String>> {
+    #[must_use]
+    pub fn stories(sessions: u32, round: u32) -> Vec<Vec<String>> {
         (0..sessions).map(|session| story(1000 * round + session)).collect()
     }
 
     /// How many requests it makes.
-    pub(crate) fn requests(&self) -> usize {
+    #[must_use]
+    pub fn requests(&self) -> usize {
         self.sessions.iter().map(Vec::len).sum()
     }
 
     /// Refuses what can't be compared: missing answers, or many that ended early.
-    pub(crate) fn check(&self, served: &Served) -> Result<()> {
+    ///
+    /// # Errors
+    /// Both.
+    pub fn check(&self, served: &Served) -> Result<()> {
         let (asked, answered) = (self.requests(), served.answers.len());
         ensure!(asked == answered, "{answered} of {asked} requests were answered");
         let wanted = asked as u64 * u64::from(self.max_tokens);
@@ -104,12 +114,14 @@ impl Traffic {
 
 impl Served {
     /// Tokens of all answers.
-    pub(crate) fn tokens(&self) -> u64 {
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
         self.answers.iter().map(|answer| u64::from(answer.completion_tokens)).sum()
     }
 
     /// The share of all prompts' tokens that were not computed, 0 to 1.
-    pub(crate) fn cached_share(&self) -> f64 {
+    #[must_use]
+    pub fn cached_share(&self) -> f64 {
         let sum = |count: fn(&Answer) -> u32| {
             self.answers.iter().map(|answer| u64::from(count(answer))).sum::<u64>() as f64
         };
@@ -127,7 +139,8 @@ const WORDS: [&str; 48] = [
 ];
 
 /// `count` words in an order of their own for each `round`.
-pub(crate) fn words(count: u32, round: u32) -> String {
+#[must_use]
+pub fn words(count: u32, round: u32) -> String {
     let mut random = Random::of(round);
     let chosen = (0..count).map(|_| WORDS[random.below(WORDS.len())]);
     chosen.collect::<Vec<&str>>().join(" ")
@@ -168,20 +181,31 @@ fn story(index: u32) -> Vec<String> {
 
 /// splitmix64: the same texts in every run.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn of(seed: u32) -> Self {
+    /// The random numbers of this seed.
+    #[must_use]
+    pub fn of(seed: u32) -> Self {
         Self((u64::from(seed) + 1).wrapping_mul(0xD1B5_4A32_D192_ED03))
     }
 
     /// A number below `limit`.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.bits() % limit as u64) as usize
+    }
+
+    /// A number from 0 to 1, 1 not included.
+    pub fn share(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+        mixed ^ (mixed >> 31)
     }
 }
 
