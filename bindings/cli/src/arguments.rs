@@ -99,6 +99,12 @@ pub(crate) struct RequestArguments {
     /// How long the request may take, in milliseconds
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     timeout_ms: Option<f64>,
+    /// use, bypass, refresh, or only_if_cached, which fails where no answer is stored [default: use]
+    #[arg(long, value_name = "MODE")]
+    cache: Option<String>,
+    /// How long the answer is kept, in milliseconds [default: that of the engine]
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    cache_ttl_ms: Option<f64>,
     /// Add a line of tokens and times on standard error
     #[arg(long)]
     pub(crate) stats: bool,
@@ -129,6 +135,15 @@ pub(crate) struct EngineArguments {
     /// Bytes of the files in that folder [default: 10 GiB]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     disk_cache_bytes: Option<i64>,
+    /// Bytes of answers kept for the same questions; 0 for none [default: 64 MiB at most]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    response_cache_bytes: Option<i64>,
+    /// How long answers are kept, in milliseconds [default: while there is room]
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    response_cache_ttl_ms: Option<f64>,
+    /// The folder of answers that later commands find, one command at a time [default: none]
+    #[arg(long, value_name = "DIR")]
+    response_cache_dir: Option<OsString>,
 }
 
 impl RequestArguments {
@@ -141,23 +156,30 @@ impl RequestArguments {
             .option("min_p", self.min_p)
             .option("seed", self.seed)
             .option("timeout_ms", self.timeout_ms)
+            .option("cache", self.cache.as_deref())
+            .option("cache_ttl_ms", self.cache_ttl_ms)
             .stop(&self.stop)
     }
 }
 
 impl EngineArguments {
     pub(crate) fn apply(&self, builder: EngineBuilder) -> EngineBuilder {
-        let builder = builder
+        let mut builder = builder
             .option("context_tokens", self.context_tokens)
             .option("threads", self.threads)
             .option("gpu_layers", self.gpu_layers)
             .option("prefix_cache_tokens", self.prefix_cache_tokens)
             .option("host_cache_bytes", self.host_cache_bytes)
-            .option("disk_cache_bytes", self.disk_cache_bytes);
-        match &self.disk_cache_dir {
-            Some(dir) => builder.disk_cache_dir(dir),
-            None => builder,
+            .option("disk_cache_bytes", self.disk_cache_bytes)
+            .option("response_cache_bytes", self.response_cache_bytes)
+            .option("response_cache_ttl_ms", self.response_cache_ttl_ms);
+        if let Some(dir) = &self.disk_cache_dir {
+            builder = builder.disk_cache_dir(dir);
         }
+        if let Some(dir) = &self.response_cache_dir {
+            builder = builder.response_cache_dir(dir);
+        }
+        builder
     }
 }
 

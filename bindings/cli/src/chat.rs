@@ -108,7 +108,10 @@ fn costs_only_the_line(error: &anyhow::Error) -> bool {
     error.downcast_ref::<indwell::Error>().is_some_and(|error| {
         matches!(
             error.kind(),
-            ErrorKind::ContextOverflow | ErrorKind::DeadlineExceeded | ErrorKind::Overloaded
+            ErrorKind::ContextOverflow
+                | ErrorKind::DeadlineExceeded
+                | ErrorKind::NotCached
+                | ErrorKind::Overloaded
         )
     })
 }

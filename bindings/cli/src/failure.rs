@@ -6,6 +6,7 @@
 //! | 1 | any other error |
 //! | 2 | the command line or the request is wrong: `invalid_request`, `context_overflow` |
 //! | 3 | `model_load` |
+//! | 4 | `not_cached` |
 //! | 130 | Ctrl-C |
 
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ fn code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<Error>().map(Error::kind) {
         Some(ErrorKind::InvalidRequest | ErrorKind::ContextOverflow) => 2,
         Some(ErrorKind::ModelLoad) => 3,
+        Some(ErrorKind::NotCached) => 4,
         Some(ErrorKind::Cancelled) => INTERRUPTED,
         _ => 1,
     }
@@ -62,6 +64,7 @@ mod tests {
         assert_eq!(code_of(ErrorKind::InvalidRequest), 2);
         assert_eq!(code_of(ErrorKind::ContextOverflow), 2);
         assert_eq!(code_of(ErrorKind::ModelLoad), 3);
+        assert_eq!(code_of(ErrorKind::NotCached), 4);
         assert_eq!(code_of(ErrorKind::Cancelled), 130);
         assert_eq!(code_of(ErrorKind::Overloaded), 1);
         assert_eq!(code(&anyhow::anyhow!("something else")), 1);

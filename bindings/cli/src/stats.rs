@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use indwell::Finished;
+use indwell::{CacheTier, Finished};
 
 /// Writes the line on standard error.
 pub(crate) fn tell(finished: &Finished) {
@@ -15,19 +15,23 @@ fn line(finished: &Finished) -> String {
         Some(tier) => format!(", {} of them cached ({tier})", finished.usage.cached_tokens),
         None => String::new(),
     };
+    // A stored answer was not decoded: a rate would say nothing.
+    let rate = match finished.usage.cache {
+        Some(CacheTier::Response | CacheTier::Semantic) => String::new(),
+        _ => format!(" at {:.1} tokens/s", finished.decode_tokens_per_second()),
+    };
     format!(
-        "prompt {} tokens{cached} · TTFT {:.0} ms · {} tokens at {:.1} tokens/s · finished: {}",
+        "prompt {} tokens{cached} · TTFT {:.0} ms · {} tokens{rate} · finished: {}",
         finished.usage.prompt_tokens,
         finished.timings.ttft_ms,
         finished.usage.completion_tokens,
-        finished.decode_tokens_per_second(),
         finished.reason.as_str(),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use indwell::{CacheTier, FinishReason, Timings, Usage};
+    use indwell::{FinishReason, Timings, Usage};
 
     use super::*;
 
@@ -52,5 +56,15 @@ mod tests {
         let cached = Usage { cached_tokens: 30, cache: Some(CacheTier::Disk), ..Usage::default() };
         let line = line(&finished(cached));
         assert!(line.starts_with("prompt 37 tokens, 30 of them cached (disk) · TTFT"), "{line}");
+    }
+
+    #[test]
+    fn a_stored_answer_is_told_as_such_and_has_no_rate() {
+        let tier = Some(CacheTier::Response);
+        let stored = Usage { cached_tokens: 37, cache: tier, ..Usage::default() };
+        assert_eq!(
+            line(&finished(stored)),
+            "prompt 37 tokens, 37 of them cached (response) · TTFT 123 ms · 65 tokens · finished: stop"
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! The prefix cache as it crosses: who takes part, where tokens came from, and what is held.
+//! The caches as they cross: who takes part, where tokens came from, and what is held.
 
-use indwell::{CacheMode, CacheStats, CacheTier, CacheTierStats};
+use indwell::{CacheMode, CacheStats, CacheTier, CacheTierStats, ResponseCacheStats};
 
 /// `indwell::CacheMode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -8,12 +8,16 @@ use indwell::{CacheMode, CacheStats, CacheTier, CacheTierStats};
 pub enum NativeCacheMode {
     Use,
     Bypass,
+    Refresh,
+    OnlyIfCached,
 }
 
 /// `indwell::CacheTier`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 #[expect(missing_docs, reason = "indwell::CacheTier documents them")]
 pub enum NativeCacheTier {
+    Response,
+    Semantic,
     Resident,
     Host,
     Disk,
@@ -27,6 +31,7 @@ pub struct NativeCacheStats {
     pub host: NativeCacheTierStats,
     pub disk: NativeCacheTierStats,
     pub pinned_tokens: u64,
+    pub response: NativeResponseCacheStats,
 }
 
 /// `indwell::CacheTierStats`.
@@ -42,11 +47,27 @@ pub struct NativeCacheTierStats {
     pub evictions: u64,
 }
 
+/// `indwell::ResponseCacheStats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[expect(missing_docs, reason = "indwell::ResponseCacheStats documents them")]
+pub struct NativeResponseCacheStats {
+    pub entries: u64,
+    pub bytes: u64,
+    pub capacity_bytes: u64,
+    pub hits: u64,
+    pub shared: u64,
+    pub semantic_hits: u64,
+    pub misses: u64,
+    pub evictions: u64,
+}
+
 impl From<NativeCacheMode> for CacheMode {
     fn from(mode: NativeCacheMode) -> Self {
         match mode {
             NativeCacheMode::Use => Self::Use,
             NativeCacheMode::Bypass => Self::Bypass,
+            NativeCacheMode::Refresh => Self::Refresh,
+            NativeCacheMode::OnlyIfCached => Self::OnlyIfCached,
         }
     }
 }
@@ -54,6 +75,8 @@ impl From<NativeCacheMode> for CacheMode {
 impl From<CacheTier> for NativeCacheTier {
     fn from(tier: CacheTier) -> Self {
         match tier {
+            CacheTier::Response => Self::Response,
+            CacheTier::Semantic => Self::Semantic,
             CacheTier::Resident => Self::Resident,
             CacheTier::Host => Self::Host,
             // A tier that a later `indwell` adds below these is the slowest one to this binding.
@@ -69,6 +92,7 @@ impl From<CacheStats> for NativeCacheStats {
             host: stats.host.into(),
             disk: stats.disk.into(),
             pinned_tokens: stats.pinned_tokens,
+            response: stats.response.into(),
         }
     }
 }
@@ -82,6 +106,21 @@ impl From<CacheTierStats> for NativeCacheTierStats {
             capacity_bytes: stats.capacity_bytes,
             hits: stats.hits,
             hit_tokens: stats.hit_tokens,
+            evictions: stats.evictions,
+        }
+    }
+}
+
+impl From<ResponseCacheStats> for NativeResponseCacheStats {
+    fn from(stats: ResponseCacheStats) -> Self {
+        Self {
+            entries: stats.entries,
+            bytes: stats.bytes,
+            capacity_bytes: stats.capacity_bytes,
+            hits: stats.hits,
+            shared: stats.shared,
+            semantic_hits: stats.semantic_hits,
+            misses: stats.misses,
             evictions: stats.evictions,
         }
     }

@@ -1,7 +1,7 @@
 //! An engine as Kotlin and Swift hold it.
 //!
-//! Loading takes seconds and trimming a step, and both block, so they have threads of their own;
-//! everything else is called where the caller is. A load whose future is dropped runs to its end
+//! Loading takes seconds, trimming a step and invalidating a look at every answer, and they block,
+//! so they have threads of their own; everything else is called where the caller is. A load whose future is dropped runs to its end
 //! unseen, and its engine closes.
 
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl NativeEngine {
         options: NativeRequestOptions,
     ) -> Result<Arc<NativeStream>, NativeError> {
         let request = self.engine.chat(conversation(messages));
-        Ok(NativeStream::new(options.apply(request).stream()?))
+        Ok(NativeStream::new(options.apply(request)?.stream()?))
     }
 
     /// Submits a completion.
@@ -97,7 +97,7 @@ impl NativeEngine {
         options: NativeRequestOptions,
     ) -> Result<Arc<NativeStream>, NativeError> {
         let request = self.engine.complete(prompt).parse_special(parse_special);
-        Ok(NativeStream::new(options.apply(request).stream()?))
+        Ok(NativeStream::new(options.apply(request)?.stream()?))
     }
 
     /// Has the beginning of chats computed and kept.
@@ -116,7 +116,7 @@ impl NativeEngine {
         Ok(NativePrefix::new(request.start()?))
     }
 
-    /// What the prefix cache holds and has done.
+    /// What the caches hold and have done.
     ///
     /// # Errors
     ///
@@ -136,6 +136,24 @@ impl NativeEngine {
         })?;
         let engine = self.engine.clone();
         on_thread("indwell-trim", move || engine.trim(bytes)).await
+    }
+
+    /// Forgets every stored answer, or those of `cache_salt`, on a thread of its own. Gives how many
+    /// there were.
+    ///
+    /// # Errors
+    ///
+    /// As `indwell::Engine::invalidate_responses` and `indwell::Engine::invalidate_responses_of`.
+    pub async fn invalidate_responses(
+        &self,
+        cache_salt: Option<String>,
+    ) -> Result<u64, NativeError> {
+        let engine = self.engine.clone();
+        on_thread("indwell-invalidate", move || match cache_salt {
+            Some(salt) => engine.invalidate_responses_of(salt),
+            None => engine.invalidate_responses(),
+        })
+        .await
     }
 
     /// The model that is loaded.

@@ -2,7 +2,8 @@
 //! spells them.
 //!
 //! Kotlin and Swift write `maxTokens` where Rust writes `max_tokens`, so a field's name is
-//! respelled here, once, in the details and in the sentences.
+//! respelled here, once, in the details and in the sentences, and so are the names that sentences
+//! mention beside it.
 
 use indwell::ErrorKind;
 
@@ -33,6 +34,7 @@ pub enum NativeErrorKind {
     Cancelled,
     ModelLoad,
     OutOfMemory,
+    NotCached,
     EngineClosed,
     EnginePoisoned,
     Unsupported,
@@ -52,6 +54,15 @@ pub struct NativeErrorDetails {
     pub retry_after_ms: Option<u64>,
 }
 
+/// Names that sentences mention beside the one that they are about.
+const MENTIONED: [&str; 5] = [
+    "disk_cache_bytes",
+    "disk_cache_dir",
+    "distance_max",
+    "response_cache_bytes",
+    "response_cache_dir",
+];
+
 impl NativeError {
     /// An error that has no counterpart in `indwell`.
     pub(crate) fn internal(text: impl Into<String>) -> Self {
@@ -66,16 +77,21 @@ impl NativeError {
 impl From<indwell::Error> for NativeError {
     fn from(error: indwell::Error) -> Self {
         let details = error.details();
-        let respelled = |text: &str| match &details.field {
-            Some(field) => text.replace(field.as_str(), &caller_spelling(field)),
-            None => text.to_owned(),
+        let respelled = |text: &str| {
+            let names = details.field.as_deref().into_iter().chain(MENTIONED);
+            names.fold(text.to_owned(), |text, name| text.replace(name, &caller_spelling(name)))
+        };
+        // A value is its caller's, but for that of `semantic`, which says in words what is wrong.
+        let value = match details.field.as_deref() {
+            Some("semantic") => details.value.as_deref().map(respelled),
+            _ => details.value.clone(),
         };
         Self::Failed {
             kind: error.kind().into(),
             text: respelled(error.message()),
             details: NativeErrorDetails {
                 field: details.field.as_deref().map(caller_spelling),
-                value: details.value.clone(),
+                value,
                 limit: details.limit.as_deref().map(respelled),
                 remedy: details.remedy.as_deref().map(respelled),
                 retry_after_ms: details.retry_after_ms,
@@ -94,6 +110,7 @@ impl From<ErrorKind> for NativeErrorKind {
             ErrorKind::Cancelled => Self::Cancelled,
             ErrorKind::ModelLoad => Self::ModelLoad,
             ErrorKind::OutOfMemory => Self::OutOfMemory,
+            ErrorKind::NotCached => Self::NotCached,
             ErrorKind::EngineClosed => Self::EngineClosed,
             ErrorKind::EnginePoisoned => Self::EnginePoisoned,
             ErrorKind::Unsupported => Self::Unsupported,
@@ -135,6 +152,22 @@ mod tests {
         assert_eq!(details.field.as_deref(), Some("maxTokens"));
         assert_eq!(details.remedy.as_deref(), Some("give maxTokens 1 or more"));
         assert!(text.contains("maxTokens is 0") && !text.contains('_'), "{text}");
+    }
+
+    #[test]
+    fn names_that_a_sentence_mentions_are_spelled_so_too() {
+        let remedy = "give response_cache_bytes more than 0, or leave response_cache_dir out";
+        let error = indwell::Error::invalid("response_cache_dir", "\"a_b\"", "left out", remedy);
+        let NativeError::Failed { text, details, .. } = error.into();
+        let remedy = "give responseCacheBytes more than 0, or leave responseCacheDir out";
+        assert_eq!(details.remedy.as_deref(), Some(remedy));
+        assert_eq!(details.value.as_deref(), Some("\"a_b\""), "values are not respelled");
+        assert!(text.ends_with(remedy), "{text}");
+
+        let error = indwell::Error::invalid("semantic", "a distance_max of 3", "less", "less");
+        let NativeError::Failed { text, details, .. } = error.into();
+        assert_eq!(details.value.as_deref(), Some("a distanceMax of 3"));
+        assert!(text.contains("a distanceMax of 3"), "{text}");
     }
 
     #[test]

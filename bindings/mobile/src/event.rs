@@ -40,13 +40,14 @@ pub enum NativeFinishReason {
 }
 
 /// `indwell::Usage`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, Copy, PartialEq, uniffi::Record)]
 #[expect(missing_docs, reason = "indwell::Usage documents them")]
 pub struct NativeUsage {
     pub prompt_tokens: u32,
     pub completion_tokens: u32,
     pub cached_tokens: u32,
     pub cache: Option<NativeCacheTier>,
+    pub semantic_distance: Option<f32>,
 }
 
 /// `indwell::Timings`.
@@ -106,6 +107,7 @@ impl From<indwell::Usage> for NativeUsage {
             completion_tokens: usage.completion_tokens,
             cached_tokens: usage.cached_tokens,
             cache: usage.cache.map(Into::into),
+            semantic_distance: usage.semantic_distance,
         }
     }
 }

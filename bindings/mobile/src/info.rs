@@ -34,6 +34,9 @@ pub struct NativeEngineStats {
     pub prefix_cache_queries: u64,
     pub prefix_cache_hits: u64,
     pub prefix_cache_hit_rate: f64,
+    pub response_cache_queries: u64,
+    pub response_cache_hits: u64,
+    pub response_cache_hit_rate: f64,
 }
 
 /// `indwell::Device`.
@@ -89,6 +92,9 @@ impl From<indwell::EngineStats> for NativeEngineStats {
             prefix_cache_queries: stats.prefix_cache_queries,
             prefix_cache_hits: stats.prefix_cache_hits,
             prefix_cache_hit_rate: stats.prefix_cache_hit_rate(),
+            response_cache_queries: stats.response_cache_queries,
+            response_cache_hits: stats.response_cache_hits,
+            response_cache_hit_rate: stats.response_cache_hit_rate(),
         }
     }
 }

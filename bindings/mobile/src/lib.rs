@@ -5,7 +5,8 @@
 //! - [`stream`]: the answer to one request, in batches of events
 //! - [`event`]: what a stream says
 //! - [`prefix`]: a prefix that is kept for the requests that begin with it
-//! - [`cache`]: the prefix cache as it crosses
+//! - [`cache`]: the caches as they cross
+//! - [`semantic`]: the functions of the caller's that say which questions mean the same
 //! - [`options`]: requests and options as they cross
 //! - [`info`]: models, statistics and devices as they cross
 //! - [`error`]: errors as they cross
@@ -31,6 +32,7 @@ pub mod exit;
 pub mod info;
 pub mod options;
 pub mod prefix;
+pub mod semantic;
 pub mod stream;
 
 uniffi::setup_scaffolding!("indwell_mobile");

@@ -6,6 +6,7 @@
 use indwell::{CacheMode, EngineBuilder, Message, Request, Role};
 
 use crate::cache::NativeCacheMode;
+use crate::semantic::NativeSemantic;
 
 /// `indwell::Role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -43,10 +44,13 @@ pub struct NativeEngineOptions {
     pub host_cache_bytes: Option<i64>,
     pub disk_cache_dir: Option<String>,
     pub disk_cache_bytes: Option<i64>,
+    pub response_cache_bytes: Option<i64>,
+    pub response_cache_ttl_ms: Option<f64>,
+    pub response_cache_dir: Option<String>,
 }
 
 /// The options of a request, named as in `indwell::Request`.
-#[derive(Debug, Clone, Default, PartialEq, uniffi::Record)]
+#[derive(Debug, Clone, Default, uniffi::Record)]
 #[expect(missing_docs, reason = "indwell::Request documents them")]
 pub struct NativeRequestOptions {
     pub max_tokens: Option<i64>,
@@ -60,6 +64,8 @@ pub struct NativeRequestOptions {
     pub logprobs: Option<bool>,
     pub cache: Option<NativeCacheMode>,
     pub cache_salt: Option<String>,
+    pub cache_ttl_ms: Option<f64>,
+    pub semantic: Option<NativeSemantic>,
 }
 
 impl NativeEngineOptions {
@@ -80,12 +86,22 @@ impl NativeEngineOptions {
             .option("host_cache_bytes", self.host_cache_bytes)
             .option("disk_cache_dir", self.disk_cache_dir)
             .option("disk_cache_bytes", self.disk_cache_bytes)
+            .option("response_cache_bytes", self.response_cache_bytes)
+            .option("response_cache_ttl_ms", self.response_cache_ttl_ms)
+            .option("response_cache_dir", self.response_cache_dir)
     }
 }
 
 impl NativeRequestOptions {
-    pub(crate) fn apply<I>(self, request: Request<I>) -> Request<I> {
-        request
+    /// # Errors
+    ///
+    /// `invalid_request` for what has no form in `indwell` to be judged in.
+    pub(crate) fn apply<I>(self, request: Request<I>) -> indwell::Result<Request<I>> {
+        let request = match self.semantic {
+            Some(semantic) => request.semantic(semantic.try_into()?),
+            None => request,
+        };
+        Ok(request
             .option("max_tokens", self.max_tokens)
             .option("temperature", self.temperature)
             .option("top_k", self.top_k)
@@ -97,6 +113,7 @@ impl NativeRequestOptions {
             .option("logprobs", self.logprobs)
             .option("cache", self.cache.map(|mode| CacheMode::from(mode).as_str()))
             .option("cache_salt", self.cache_salt)
+            .option("cache_ttl_ms", self.cache_ttl_ms))
     }
 }
 

@@ -7,3 +7,4 @@ mod commands;
 mod interrupts;
 mod program;
 mod refusals;
+mod responses;

@@ -19,6 +19,9 @@ fn numbers_reach_the_librarys_limits() {
         ("--seed", "-1", "seed is -1"),
         ("--timeout-ms", "-5", "timeout_ms is -5"),
         ("--stop", "", "stop is"),
+        ("--cache", "never", "cache is \"never\""),
+        ("--cache-ttl-ms", "0", "cache_ttl_ms is 0"),
+        ("--cache-ttl-ms", "-5", "cache_ttl_ms is -5"),
     ] {
         let stderr = chat(&[option, value]).failure(2);
         assert!(stderr.contains(told), "{option} {value}: {stderr}");
@@ -38,6 +41,10 @@ fn engine_options_are_refused_before_anything_is_loaded() {
         ("--disk-cache-dir", "", "disk_cache_dir is"),
         ("--disk-cache-bytes", "0", "disk_cache_bytes is 0"),
         ("--disk-cache-bytes", "5", "disk_cache_bytes is 5"),
+        ("--response-cache-bytes", "-1", "response_cache_bytes is -1"),
+        ("--response-cache-ttl-ms", "0", "response_cache_ttl_ms is 0"),
+        ("--response-cache-ttl-ms", "-5", "response_cache_ttl_ms is -5"),
+        ("--response-cache-dir", "", "response_cache_dir is"),
     ] {
         let ended = run(&["chat", "no/such/model.gguf", "Hello", option, value]);
         let stderr = ended.failure(2);

@@ -31,7 +31,10 @@ extension EngineOptions {
             prefixCacheTokens: prefixCacheTokens.map(Int64.init),
             hostCacheBytes: hostCacheBytes.map(Int64.init),
             diskCacheDir: diskCacheDir,
-            diskCacheBytes: diskCacheBytes.map(Int64.init)
+            diskCacheBytes: diskCacheBytes.map(Int64.init),
+            responseCacheBytes: responseCacheBytes.map(Int64.init),
+            responseCacheTtlMs: responseCacheTtl.map(\.milliseconds),
+            responseCacheDir: responseCacheDir
         )
     }
 }
@@ -49,7 +52,9 @@ extension RequestOptions {
             timeoutMs: timeout.map(\.milliseconds),
             logprobs: logprobs,
             cache: cache.map(\.native),
-            cacheSalt: cacheSalt
+            cacheSalt: cacheSalt,
+            cacheTtlMs: cacheTtl.map(\.milliseconds),
+            semantic: semantic.map(\.native)
         )
     }
 }
@@ -59,6 +64,8 @@ extension CacheMode {
         switch self {
         case .use: .use
         case .bypass: .bypass
+        case .refresh: .refresh
+        case .onlyIfCached: .onlyIfCached
         }
     }
 }
@@ -90,7 +97,8 @@ extension Usage {
             promptTokens: Int(usage.promptTokens),
             completionTokens: Int(usage.completionTokens),
             cachedTokens: Int(usage.cachedTokens),
-            cache: usage.cache.map(CacheTier.init)
+            cache: usage.cache.map(CacheTier.init),
+            semanticDistance: usage.semanticDistance
         )
     }
 }
@@ -98,6 +106,8 @@ extension Usage {
 extension CacheTier {
     init(_ tier: NativeCacheTier) {
         switch tier {
+        case .response: self = .response
+        case .semantic: self = .semantic
         case .resident: self = .resident
         case .host: self = .host
         case .disk: self = .disk
@@ -111,7 +121,23 @@ extension CacheStats {
             resident: CacheTierStats(stats.resident),
             host: CacheTierStats(stats.host),
             disk: CacheTierStats(stats.disk),
-            pinnedTokens: Int(clamping: stats.pinnedTokens)
+            pinnedTokens: Int(clamping: stats.pinnedTokens),
+            response: ResponseCacheStats(stats.response)
+        )
+    }
+}
+
+extension ResponseCacheStats {
+    init(_ stats: NativeResponseCacheStats) {
+        self.init(
+            entries: Int(clamping: stats.entries),
+            bytes: Int(clamping: stats.bytes),
+            capacityBytes: Int(clamping: stats.capacityBytes),
+            hits: Int(clamping: stats.hits),
+            shared: Int(clamping: stats.shared),
+            semanticHits: Int(clamping: stats.semanticHits),
+            misses: Int(clamping: stats.misses),
+            evictions: Int(clamping: stats.evictions)
         )
     }
 }
@@ -173,7 +199,10 @@ extension EngineStats {
             cellsTotal: Int(stats.cellsTotal),
             prefixCacheQueries: Int(clamping: stats.prefixCacheQueries),
             prefixCacheHits: Int(clamping: stats.prefixCacheHits),
-            prefixCacheHitRate: stats.prefixCacheHitRate
+            prefixCacheHitRate: stats.prefixCacheHitRate,
+            responseCacheQueries: Int(clamping: stats.responseCacheQueries),
+            responseCacheHits: Int(clamping: stats.responseCacheHits),
+            responseCacheHitRate: stats.responseCacheHitRate
         )
     }
 }
@@ -216,6 +245,7 @@ extension IndwellError.Kind {
         case .cancelled: self = .cancelled
         case .modelLoad: self = .modelLoad
         case .outOfMemory: self = .outOfMemory
+        case .notCached: self = .notCached
         case .engineClosed: self = .engineClosed
         case .enginePoisoned: self = .enginePoisoned
         case .unsupported: self = .unsupported

@@ -30,7 +30,7 @@ public final class Engine: Sendable {
     /// - Parameter onProgress: hears how far it is, on a thread of its own.
     /// - Throws: ``IndwellError``: `modelLoad` for a file that is missing, unreadable or not a model, or an unknown
     ///   alias; `invalidRequest` for an option out of its range; `outOfMemory`; `io` where the alias's file could not
-    ///   be fetched or written.
+    ///   be fetched or written, or another engine uses ``EngineOptions/responseCacheDir``.
     public static func load(
         _ model: String,
         options: EngineOptions = EngineOptions(),
@@ -116,7 +116,7 @@ public final class Engine: Sendable {
         }
     }
 
-    /// What the prefix cache holds and has done, at this moment; after ``close()``, at its end.
+    /// What the caches hold and have done, at this moment; after ``close()``, at its end.
     public func caches() throws -> CacheStats {
         CacheStats(try callNative { try native.caches() })
     }
@@ -129,6 +129,18 @@ public final class Engine: Sendable {
     @discardableResult
     public func trim(_ bytes: Int) async throws -> Int {
         Int(clamping: try await awaitNative { try await native.trim(bytes: Int64(bytes)) })
+    }
+
+    /// Forgets every stored answer, in memory and on disk. Those that are being computed at this moment are not stored
+    /// either.
+    ///
+    /// - Parameter cacheSalt: forgets only the answers to requests with this ``RequestOptions/cacheSalt``; nil for all,
+    ///   with a salt or without.
+    /// - Returns: how many answers it forgot.
+    /// - Throws: ``IndwellError``: `invalidRequest` for what is no salt, `engineClosed`.
+    @discardableResult
+    public func invalidateResponses(cacheSalt: String? = nil) async throws -> Int {
+        Int(clamping: try await awaitNative { try await native.invalidateResponses(cacheSalt: cacheSalt) })
     }
 
     /// The engine's counters, at this moment; after ``close()``, its last ones.

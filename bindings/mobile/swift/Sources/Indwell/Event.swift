@@ -62,6 +62,9 @@ public struct Usage: Sendable, Hashable {
     public let cachedTokens: Int
     /// Where they came from, the slowest tier that took part; nil if there are none.
     public let cache: CacheTier?
+    /// How far the question that was answered is from this one, where ``cache`` is ``CacheTier/semantic``: the cosine
+    /// distance, 0 in the same direction, 2 in opposite ones.
+    public let semanticDistance: Float?
     /// Of prompt and answer together.
     public var totalTokens: Int { promptTokens + completionTokens }
 }

@@ -21,6 +21,8 @@ public struct IndwellError: Error, Sendable, Hashable, LocalizedError {
         case modelLoad = "model_load"
         /// Use a smaller model or context.
         case outOfMemory = "out_of_memory"
+        /// Ask again without ``CacheMode/onlyIfCached``.
+        case notCached = "not_cached"
         /// Load another engine.
         case engineClosed = "engine_closed"
         /// Load another engine, and report it: this one failed inside.

@@ -52,6 +52,12 @@ public struct EngineStats: Sendable, Hashable {
     public let prefixCacheHits: Int
     /// The share that was found, 0 to 1; 0 as long as none were looked for.
     public let prefixCacheHitRate: Double
+    /// Requests that a stored answer could have served.
+    public let responseCacheQueries: Int
+    /// Those of them that were not computed: a stored answer, or a computation in flight that they shared, served them.
+    public let responseCacheHits: Int
+    /// Their share, 0 to 1; 0 as long as there were none.
+    public let responseCacheHitRate: Double
 }
 
 /// How far a load is.

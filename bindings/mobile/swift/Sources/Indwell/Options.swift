@@ -68,6 +68,14 @@ public struct EngineOptions: Sendable, Hashable {
     public var diskCacheDir: String?
     /// Bytes of files in ``diskCacheDir``, at most; 10 GiB.
     public var diskCacheBytes: Int?
+    /// Bytes of complete answers that are kept for the same questions, at most; 64 MiB, or a 64th of the memory where
+    /// that is less. 0 for none: then the same requests in flight are each computed, too.
+    public var responseCacheBytes: Int?
+    /// How long an answer is kept, more than zero; while there is room.
+    public var responseCacheTtl: Duration?
+    /// The folder of answers that outlive the process, which is made if it is not there; none. One engine at a time uses
+    /// it: loading a second one fails with `io`.
+    public var responseCacheDir: String?
 
     public init(
         contextTokens: Int? = nil,
@@ -84,7 +92,10 @@ public struct EngineOptions: Sendable, Hashable {
         prefixCacheTokens: Int? = nil,
         hostCacheBytes: Int? = nil,
         diskCacheDir: String? = nil,
-        diskCacheBytes: Int? = nil
+        diskCacheBytes: Int? = nil,
+        responseCacheBytes: Int? = nil,
+        responseCacheTtl: Duration? = nil,
+        responseCacheDir: String? = nil
     ) {
         self.contextTokens = contextTokens
         self.sequencesMax = sequencesMax
@@ -101,6 +112,9 @@ public struct EngineOptions: Sendable, Hashable {
         self.hostCacheBytes = hostCacheBytes
         self.diskCacheDir = diskCacheDir
         self.diskCacheBytes = diskCacheBytes
+        self.responseCacheBytes = responseCacheBytes
+        self.responseCacheTtl = responseCacheTtl
+        self.responseCacheDir = responseCacheDir
     }
 }
 
@@ -125,11 +139,15 @@ public struct RequestOptions: Sendable, Hashable {
     public var timeout: Duration?
     /// Whether log-probabilities are wanted.
     public var logprobs: Bool?
-    /// Whether the request takes part in the prefix cache; ``CacheMode/use``.
+    /// How the request uses the caches; ``CacheMode/use``.
     public var cache: CacheMode?
-    /// Shares cached prefixes only with requests that have the same salt, 1 to 1024 bytes: for tenants that must not
-    /// learn of each other's prompts; none.
+    /// Shares cached prefixes and answers only with requests that have the same salt, 1 to 1024 bytes: for tenants that
+    /// must not learn of each other's prompts; none.
     public var cacheSalt: String?
+    /// How long this answer is kept for the same questions, more than zero; ``EngineOptions/responseCacheTtl``.
+    public var cacheTtl: Duration?
+    /// Lets the answer to an earlier question that means the same serve this one; the same question only.
+    public var semantic: Semantic?
 
     public init(
         maxTokens: Int? = nil,
@@ -142,7 +160,9 @@ public struct RequestOptions: Sendable, Hashable {
         timeout: Duration? = nil,
         logprobs: Bool? = nil,
         cache: CacheMode? = nil,
-        cacheSalt: String? = nil
+        cacheSalt: String? = nil,
+        cacheTtl: Duration? = nil,
+        semantic: Semantic? = nil
     ) {
         self.maxTokens = maxTokens
         self.temperature = temperature
@@ -155,5 +175,7 @@ public struct RequestOptions: Sendable, Hashable {
         self.logprobs = logprobs
         self.cache = cache
         self.cacheSalt = cacheSalt
+        self.cacheTtl = cacheTtl
+        self.semantic = semantic
     }
 }

@@ -44,6 +44,44 @@ import Testing
         try engine.close()
     }
 
+    @Test func theSameQuestionIsAnsweredOnce() async throws {
+        let engine = try await Engine.load(model)
+        let stream = engine.chat("What is a llama?", options: RequestOptions(maxTokens: 8, logprobs: true))
+        let first = try await stream.reply()
+        let second = try await stream.reply()
+        #expect(second.usage.cache == .response)
+        #expect(second.usage.cachedTokens == second.usage.promptTokens)
+        #expect(second.text == first.text)
+        #expect(second.logprobs == first.logprobs)
+        #expect(try engine.caches().response.hits == 1)
+        #expect(try await engine.invalidateResponses() == 1)
+        do {
+            _ = try await engine.chat("What is a llama?", options: RequestOptions(maxTokens: 8, cache: .onlyIfCached)).reply()
+            Issue.record("an answer that was forgotten was served")
+        } catch let error as IndwellError {
+            #expect(error.kind == .notCached)
+        }
+        try engine.close()
+    }
+
+    @Test func aVerifierDecidesWhatMeansTheSame() async throws {
+        struct Mistake: Error {}
+        let engine = try await Engine.load(model)
+        let served = Semantic(distanceMax: 0.1, embed: { _ in [1, 2] }, verify: { $0.found == "One, two," })
+        let failing = Semantic(distanceMax: 0.1, embed: { _ in throw Mistake() }, verify: { _ in true })
+        let ask = { (prompt: String, semantic: Semantic) in
+            try await engine.complete(prompt, options: RequestOptions(maxTokens: 4, semantic: semantic)).reply()
+        }
+        let first = try await ask("One, two,", served)
+        let second = try await ask("Two, one,", served)
+        #expect(second.usage.cache == .semantic)
+        #expect(second.usage.semanticDistance == 0)
+        #expect(second.text == first.text)
+        let third = try await ask("One and two,", failing)
+        #expect(third.usage.cache != .semantic)
+        try engine.close()
+    }
+
     @Test func aCancelledTaskFreesItsSequence() async throws {
         let engine = try await Engine.load(model)
         let task = Task {

@@ -19,6 +19,7 @@ import ai.indwell.ffi.NativeMessage
 import ai.indwell.ffi.NativeModelInfo
 import ai.indwell.ffi.NativeProgress
 import ai.indwell.ffi.NativeRequestOptions
+import ai.indwell.ffi.NativeResponseCacheStats
 import ai.indwell.ffi.NativeRole
 import ai.indwell.ffi.NativeStage
 import ai.indwell.ffi.NativeTimings
@@ -74,6 +75,9 @@ internal fun EngineOptions.toNative(): NativeEngineOptions =
         hostCacheBytes = hostCacheBytes,
         diskCacheDir = diskCacheDir?.let { requireUnicode("diskCacheDir", it) },
         diskCacheBytes = diskCacheBytes,
+        responseCacheBytes = responseCacheBytes,
+        responseCacheTtlMs = responseCacheTtl?.toNativeMilliseconds(),
+        responseCacheDir = responseCacheDir?.let { requireUnicode("responseCacheDir", it) },
     )
 
 internal fun RequestOptions.toNative(): NativeRequestOptions =
@@ -90,12 +94,17 @@ internal fun RequestOptions.toNative(): NativeRequestOptions =
         cache = when (cache) {
             CacheMode.USE -> NativeCacheMode.USE
             CacheMode.BYPASS -> NativeCacheMode.BYPASS
+            CacheMode.REFRESH -> NativeCacheMode.REFRESH
+            CacheMode.ONLY_IF_CACHED -> NativeCacheMode.ONLY_IF_CACHED
             null -> null
         },
         cacheSalt = cacheSalt?.let { requireUnicode("cacheSalt", it) },
+        // Unlike a deadline, an infinite one is refused: none is the engine's.
+        cacheTtlMs = cacheTtl?.toDouble(DurationUnit.MILLISECONDS),
+        semantic = semantic?.toNative(),
     )
 
-/** Milliseconds, or null for no deadline. */
+/** Milliseconds, or null for no limit. */
 internal fun Duration.toNativeMilliseconds(): Double? =
     takeIf { it != Duration.INFINITE }?.toDouble(DurationUnit.MILLISECONDS)
 
@@ -113,10 +122,12 @@ internal fun NativeEvent.Finished.toFinished(): Finished =
     )
 
 private fun NativeUsage.toUsage(): Usage =
-    Usage(promptTokens.toInt(), completionTokens.toInt(), cachedTokens.toInt(), cache?.toCacheTier())
+    Usage(promptTokens.toInt(), completionTokens.toInt(), cachedTokens.toInt(), cache?.toCacheTier(), semanticDistance)
 
 private fun NativeCacheTier.toCacheTier(): CacheTier =
     when (this) {
+        NativeCacheTier.RESPONSE -> CacheTier.RESPONSE
+        NativeCacheTier.SEMANTIC -> CacheTier.SEMANTIC
         NativeCacheTier.RESIDENT -> CacheTier.RESIDENT
         NativeCacheTier.HOST -> CacheTier.HOST
         NativeCacheTier.DISK -> CacheTier.DISK
@@ -154,6 +165,9 @@ internal fun NativeEngineStats.toEngineStats(): EngineStats =
         prefixCacheQueries = prefixCacheQueries.toLong(),
         prefixCacheHits = prefixCacheHits.toLong(),
         prefixCacheHitRate = prefixCacheHitRate,
+        responseCacheQueries = responseCacheQueries.toLong(),
+        responseCacheHits = responseCacheHits.toLong(),
+        responseCacheHitRate = responseCacheHitRate,
     )
 
 internal fun NativeCacheStats.toCacheStats(): CacheStats =
@@ -162,6 +176,7 @@ internal fun NativeCacheStats.toCacheStats(): CacheStats =
         host = host.toCacheTierStats(),
         disk = disk.toCacheTierStats(),
         pinnedTokens = pinnedTokens.toLong(),
+        response = response.toResponseCacheStats(),
     )
 
 private fun NativeCacheTierStats.toCacheTierStats(): CacheTierStats =
@@ -172,6 +187,18 @@ private fun NativeCacheTierStats.toCacheTierStats(): CacheTierStats =
         capacityBytes = capacityBytes.toLong(),
         hits = hits.toLong(),
         hitTokens = hitTokens.toLong(),
+        evictions = evictions.toLong(),
+    )
+
+private fun NativeResponseCacheStats.toResponseCacheStats(): ResponseCacheStats =
+    ResponseCacheStats(
+        entries = entries.toLong(),
+        bytes = bytes.toLong(),
+        capacityBytes = capacityBytes.toLong(),
+        hits = hits.toLong(),
+        shared = shared.toLong(),
+        semanticHits = semanticHits.toLong(),
+        misses = misses.toLong(),
         evictions = evictions.toLong(),
     )
 
@@ -206,6 +233,7 @@ private fun exceptionOf(kind: NativeErrorKind, message: String, details: ErrorDe
         NativeErrorKind.CANCELLED -> IndwellException.Cancelled(message, details)
         NativeErrorKind.MODEL_LOAD -> IndwellException.ModelLoad(message, details)
         NativeErrorKind.OUT_OF_MEMORY -> IndwellException.OutOfMemory(message, details)
+        NativeErrorKind.NOT_CACHED -> IndwellException.NotCached(message, details)
         NativeErrorKind.ENGINE_CLOSED -> IndwellException.EngineClosed(message, details)
         NativeErrorKind.ENGINE_POISONED -> IndwellException.EnginePoisoned(message, details)
         NativeErrorKind.UNSUPPORTED -> IndwellException.Unsupported(message, details)

@@ -102,7 +102,7 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
     }
 
     /**
-     * What the prefix cache holds and has done, at this moment; after [close], at its end.
+     * What the caches hold and have done, at this moment; after [close], at its end.
      */
     public fun caches(): CacheStats = callNative { native.caches() }.toCacheStats()
 
@@ -115,6 +115,21 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
      * @throws IndwellException.EngineClosed
      */
     public suspend fun trim(bytes: Long): Long = awaitNative { native.trim(bytes) }.toLong()
+
+    /**
+     * Forgets every stored answer, in memory and on disk. Those that are being computed at this moment are not stored
+     * either.
+     *
+     * @param cacheSalt forgets only the answers to requests with this [RequestOptions.cacheSalt]; null for all, with a salt
+     * or without
+     * @return how many answers it forgot
+     * @throws IndwellException.InvalidRequest for what is no salt
+     * @throws IndwellException.EngineClosed
+     */
+    public suspend fun invalidateResponses(cacheSalt: String? = null): Long {
+        val salt = cacheSalt?.let { requireUnicode("cacheSalt", it) }
+        return awaitNative { native.invalidateResponses(salt) }.toLong()
+    }
 
     /**
      * The engine's counters, at this moment; after [close], its last ones.
@@ -141,7 +156,8 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
          * @throws IndwellException.ModelLoad for a file that is missing, unreadable or not a model, or an unknown alias
          * @throws IndwellException.InvalidRequest for an option out of its range
          * @throws IndwellException.OutOfMemory where the model or its context does not fit
-         * @throws IndwellException.Io where the alias's file could not be fetched or written
+         * @throws IndwellException.Io where the alias's file could not be fetched or written, or another engine uses
+         * [EngineOptions.responseCacheDir]
          */
         public suspend fun load(
             model: String,

@@ -57,12 +57,15 @@ public data class TokenLogprob(val token: Int, val logprob: Float)
  * @property completionTokens of the answer, without the one that ended it
  * @property cachedTokens of the prompt, those that were cached and not computed anew
  * @property cache where they came from, the slowest tier that took part; null if there are none
+ * @property semanticDistance how far the question that was answered is from this one, where [cache] is
+ * [CacheTier.SEMANTIC]: the cosine distance, 0 in the same direction, 2 in opposite ones
  */
 public data class Usage(
     val promptTokens: Int,
     val completionTokens: Int,
     val cachedTokens: Int = 0,
     val cache: CacheTier? = null,
+    val semanticDistance: Float? = null,
 ) {
     /** Of prompt and answer together. */
     val totalTokens: Int get() = promptTokens + completionTokens

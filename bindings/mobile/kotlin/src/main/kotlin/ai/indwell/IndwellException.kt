@@ -25,6 +25,9 @@ public enum class ErrorKind(public val code: String) {
     /** Use a smaller model or context. */
     OUT_OF_MEMORY("out_of_memory"),
 
+    /** Ask again without [CacheMode.ONLY_IF_CACHED]. */
+    NOT_CACHED("not_cached"),
+
     /** Load another engine. */
     ENGINE_CLOSED("engine_closed"),
 
@@ -117,6 +120,12 @@ public sealed class IndwellException(
     public class OutOfMemory internal constructor(message: String, details: ErrorDetails) :
         IndwellException(message, details) {
         override val kind: ErrorKind get() = ErrorKind.OUT_OF_MEMORY
+    }
+
+    /** [CacheMode.ONLY_IF_CACHED] was asked for, and no answer is stored. */
+    public class NotCached internal constructor(message: String, details: ErrorDetails) :
+        IndwellException(message, details) {
+        override val kind: ErrorKind get() = ErrorKind.NOT_CACHED
     }
 
     /** The engine is closed, or was closed before the answer was whole. */

@@ -48,6 +48,10 @@ public data class ModelInfo(
  * @property prefixCacheQueries tokens of prompts that were looked for in the prefix cache
  * @property prefixCacheHits those of them that were cached, and not computed anew
  * @property prefixCacheHitRate the share that was found, 0 to 1; 0 as long as none were looked for
+ * @property responseCacheQueries requests that a stored answer could have served
+ * @property responseCacheHits those of them that were not computed: a stored answer, or a computation in flight that they
+ * shared, served them
+ * @property responseCacheHitRate their share, 0 to 1; 0 as long as there were none
  */
 public data class EngineStats(
     val steps: Long,
@@ -63,6 +67,9 @@ public data class EngineStats(
     val prefixCacheQueries: Long,
     val prefixCacheHits: Long,
     val prefixCacheHitRate: Double,
+    val responseCacheQueries: Long,
+    val responseCacheHits: Long,
+    val responseCacheHitRate: Double,
 )
 
 /**

@@ -5,6 +5,7 @@ package ai.indwell
 import ai.indwell.ffi.InternalException
 import ai.indwell.ffi.NativeException
 import ai.indwell.ffi.nativeCloseAll
+import ai.indwell.ffi.uniffiCallbackInterfaceNativeSemanticFunctions
 import ai.indwell.ffi.uniffiRustFutureContinuationCallbackImpl
 import com.sun.jna.CallbackThreadInitializer
 import com.sun.jna.Native
@@ -65,6 +66,14 @@ internal object NativeLibrary {
         Native.setCallbackThreadInitializer(
             uniffiRustFutureContinuationCallbackImpl,
             CallbackThreadInitializer(true, false, "indwell-engine"),
+        )
+        // So do those that call a Semantic's functions, of which one may never return.
+        val asking = CallbackThreadInitializer(true, false, "indwell-asking")
+        Native.setCallbackThreadInitializer(uniffiCallbackInterfaceNativeSemanticFunctions.embed, asking)
+        Native.setCallbackThreadInitializer(uniffiCallbackInterfaceNativeSemanticFunctions.verify, asking)
+        Native.setCallbackThreadInitializer(
+            uniffiCallbackInterfaceNativeSemanticFunctions.uniffiFree,
+            CallbackThreadInitializer(true, false, "indwell"),
         )
         Runtime.getRuntime().addShutdownHook(Thread(JvmExit, "indwell-exit"))
     }

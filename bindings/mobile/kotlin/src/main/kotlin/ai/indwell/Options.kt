@@ -27,6 +27,11 @@ import kotlin.time.Duration
  * where that is less. 0 for none
  * @property diskCacheDir the folder of cached prefixes on disk, which is made if it is not there; none
  * @property diskCacheBytes bytes of files in [diskCacheDir], at most; 10 GiB
+ * @property responseCacheBytes bytes of complete answers that are kept for the same questions, at most; 64 MiB, or a
+ * 64th of the memory where that is less. 0 for none: then the same requests in flight are each computed, too
+ * @property responseCacheTtl how long an answer is kept, more than zero; while there is room
+ * @property responseCacheDir the folder of answers that outlive the process, which is made if it is not there; none. One
+ * engine at a time uses it: [Engine.load] of a second one fails with [IndwellException.Io]
  */
 public data class EngineOptions(
     val contextTokens: Int? = null,
@@ -44,6 +49,9 @@ public data class EngineOptions(
     val hostCacheBytes: Long? = null,
     val diskCacheDir: String? = null,
     val diskCacheBytes: Long? = null,
+    val responseCacheBytes: Long? = null,
+    val responseCacheTtl: Duration? = null,
+    val responseCacheDir: String? = null,
 )
 
 /**
@@ -60,9 +68,12 @@ public data class EngineOptions(
  * @property timeout the request fails with [IndwellException.DeadlineExceeded] after this time, waiting included;
  * more than zero
  * @property logprobs whether [TextDelta.logprobs] and [Reply.logprobs] are wanted
- * @property cache whether the request takes part in the prefix cache; [CacheMode.USE]
- * @property cacheSalt shares cached prefixes only with requests that have the same salt, 1 to 1024 bytes: for tenants
- * that must not learn of each other's prompts; none
+ * @property cache how the request uses the caches; [CacheMode.USE]
+ * @property cacheSalt shares cached prefixes and answers only with requests that have the same salt, 1 to 1024 bytes: for
+ * tenants that must not learn of each other's prompts; none
+ * @property cacheTtl how long this answer is kept for the same questions, more than zero and finite;
+ * [EngineOptions.responseCacheTtl]
+ * @property semantic lets the answer to an earlier question that means the same serve this one; the same question only
  */
 public data class RequestOptions(
     val maxTokens: Int? = null,
@@ -76,4 +87,6 @@ public data class RequestOptions(
     val logprobs: Boolean? = null,
     val cache: CacheMode? = null,
     val cacheSalt: String? = null,
+    val cacheTtl: Duration? = null,
+    val semantic: Semantic? = null,
 )

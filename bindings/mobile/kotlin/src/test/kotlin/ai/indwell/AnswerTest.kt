@@ -115,6 +115,8 @@ class AnswerTest {
             logprobs = false,
             cache = CacheMode.USE,
             cacheSalt = "s",
+            cacheTtl = 5.minutes,
+            semantic = Semantic(distanceMax = 2.0, embed = { floatArrayOf(1f) }, verify = { true }),
         )
         engine.chat("Hello", options).reply()
         engine.chat("Hello", options.copy(timeout = Duration.INFINITE)).reply()

@@ -18,6 +18,7 @@ import kotlin.io.path.createFile
 import kotlin.io.path.writeText
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 
 class BadInputTest {
     @TestFactory
@@ -42,6 +43,16 @@ class BadInputTest {
         Triple("timeout", "-5", RequestOptions(timeout = (-5).milliseconds)),
         Triple("cacheSalt", "", RequestOptions(cacheSalt = "")),
         Triple("cacheSalt", "sss", RequestOptions(cacheSalt = "s".repeat(1025))),
+        Triple("cacheTtl", "0", RequestOptions(cacheTtl = Duration.ZERO)),
+        Triple("cacheTtl", "-5", RequestOptions(cacheTtl = (-5).milliseconds)),
+        Triple("cacheTtl", "inf", RequestOptions(cacheTtl = Duration.INFINITE)),
+        Triple("cache", "only_if_cached", RequestOptions(cache = CacheMode.ONLY_IF_CACHED, temperature = 0.5)),
+        Triple("semantic", "distanceMax of 2.5", RequestOptions(semantic = semantic(distanceMax = 2.5))),
+        Triple("semantic", "distanceMax of -0.1", RequestOptions(semantic = semantic(distanceMax = -0.1))),
+        Triple("semantic", "NaN", RequestOptions(semantic = semantic(distanceMax = Double.NaN))),
+        Triple("semantic", "timeout of 0", RequestOptions(semantic = semantic(timeout = Duration.ZERO))),
+        Triple("semantic", "timeout of -5", RequestOptions(semantic = semantic(timeout = (-5).milliseconds))),
+        Triple("semantic", "timeout of inf", RequestOptions(semantic = semantic(timeout = Duration.INFINITE))),
     ).flatMap { (field, value, options) ->
         listOf("chat" to engine.chat("Hello", options), "complete" to engine.complete("Hello", options))
             .map { (form, stream) ->
@@ -74,6 +85,11 @@ class BadInputTest {
         "diskCacheDir" to EngineOptions(diskCacheDir = ""),
         "diskCacheBytes" to EngineOptions(diskCacheDir = "snapshots", diskCacheBytes = 0),
         "diskCacheBytes" to EngineOptions(diskCacheBytes = 1),
+        "responseCacheBytes" to EngineOptions(responseCacheBytes = -1),
+        "responseCacheTtl" to EngineOptions(responseCacheTtl = Duration.ZERO),
+        "responseCacheTtl" to EngineOptions(responseCacheTtl = (-5).milliseconds),
+        "responseCacheDir" to EngineOptions(responseCacheDir = ""),
+        "responseCacheDir" to EngineOptions(responseCacheDir = "answers", responseCacheBytes = 0),
     ).map { (field, options) ->
         dynamicTest("$field in $options") {
             val error = fails<IndwellException.InvalidRequest> { Engine.load(testModel, options) }
@@ -112,7 +128,9 @@ class BadInputTest {
         "stop[1]" to { engine.chat("Hello", RequestOptions(stop = listOf("fine", "\uD83D"))).reply() },
         "model" to { Engine.load("smollm2\uD800") },
         "diskCacheDir" to { Engine.load(testModel, EngineOptions(diskCacheDir = "snapshots\uD800")) },
+        "responseCacheDir" to { Engine.load(testModel, EngineOptions(responseCacheDir = "answers\uD800")) },
         "cacheSalt" to { engine.chat("Hello", RequestOptions(cacheSalt = "\uDC00")).reply() },
+        "cacheSalt" to { engine.invalidateResponses("\uDC00") },
         "messages[0].content" to { engine.cachePrefix("Hello \uD800") },
         "cacheSalt" to { engine.cachePrefix("Hello", cacheSalt = "\uDC00") },
     ).map { (field, call) ->
@@ -170,6 +188,9 @@ class BadInputTest {
         assertNotNull(error.details.remedy)
         assertServes(engine)
     }
+
+    private fun semantic(distanceMax: Double = 0.1, timeout: Duration = 1.seconds): Semantic =
+        Semantic(distanceMax, embed = { floatArrayOf(1f) }, verify = { true }, timeout)
 
     private inline fun <reified E : IndwellException> fails(crossinline call: suspend () -> Any): E {
         val error = assertThrows(E::class.java) { runBlocking { call() } }

@@ -42,6 +42,8 @@ class CloseTest {
             { small.complete("Hello").reply() },
             { small.cachePrefix("Hello") },
             { small.trim(1) },
+            { small.invalidateResponses() },
+            { small.invalidateResponses("one") },
         )) {
             val error = assertThrows(IndwellException.EngineClosed::class.java) { runBlocking { call() } }
             assertTrue(error.message.isNotEmpty())
@@ -102,7 +104,7 @@ class CloseTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = ["return", "exit", "halfway through a load"])
+    @ValueSource(strings = ["return", "exit", "halfway through a load", "in a function of semantic mode"])
     fun `the JVM exits with streams open`(how: String) {
         val process = ProcessBuilder(
             "${System.getProperty("java.home")}/bin/java",

@@ -16,6 +16,8 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import java.nio.file.Path
 import java.util.concurrent.CountDownLatch
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.hours
 
 class EngineTest {
     @Test
@@ -66,13 +68,18 @@ class EngineTest {
             hostCacheBytes = 1 shl 20,
             diskCacheDir = folder.resolve("snapshots").toString(),
             diskCacheBytes = 1 shl 20,
+            responseCacheBytes = 1 shl 20,
+            responseCacheTtl = 1.hours,
+            responseCacheDir = folder.resolve("answers").toString(),
         )
         Engine.load(testModel, options).use { small ->
             assertEquals(1024, small.stats().cellsTotal)
             assertEquals(7, small.chat(STORY).reply().usage.completionTokens)
             assertEquals(1L shl 20, small.awaitCaches { it.host.capacityBytes > 0 }.host.capacityBytes)
             assertEquals(1L shl 20, small.caches().disk.capacityBytes)
+            assertEquals(1L shl 20, small.caches().response.capacityBytes)
         }
+        Engine.load(testModel, options.copy(responseCacheTtl = Duration.INFINITE)).close()
     }
 
     @Test

@@ -32,6 +32,15 @@ class ExamplesTest {
         assertTrue(kept > 100 && cached.all { it >= kept }, output)
     }
 
+    @Test
+    fun `response cache answers the same question once`() {
+        val output = run("ai.indwell.examples.responsecache.ResponseCacheKt")
+        val served = Regex("""\[(\w+) in [\d.]+ ms]""").findAll(output).map { it.groupValues[1] }.toList()
+        assertEquals(listOf("computed", "RESPONSE", "computed", "SEMANTIC", "computed"), served, output)
+        assertTrue("NOT_CACHED" in output, output)
+        assertTrue(Regex("""answers were kept\n$""").containsMatchIn(output), output)
+    }
+
     private fun run(mainClass: String): String {
         val errors = File.createTempFile("indwell-example", ".err")
         try {

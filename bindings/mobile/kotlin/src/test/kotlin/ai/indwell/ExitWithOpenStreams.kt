@@ -8,7 +8,23 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.GlobalScope
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import java.util.concurrent.CountDownLatch
 import kotlin.system.exitProcess
+import kotlin.time.Duration.Companion.hours
+
+/** Has the engine call a function that never returns. */
+@OptIn(DelicateCoroutinesApi::class)
+private suspend fun Engine.askForEver() {
+    val asked = CompletableDeferred<Unit>()
+    val embed: suspend (String) -> FloatArray = {
+        asked.complete(Unit)
+        CountDownLatch(1).await()
+        floatArrayOf(1f)
+    }
+    val semantic = Semantic(distanceMax = 1.0, embed, verify = { true }, timeout = 1.hours)
+    GlobalScope.launch(Dispatchers.Default) { chat(STORY, RequestOptions(semantic = semantic)).collect {} }
+    asked.await()
+}
 
 /** Leaves as its one argument says. */
 @OptIn(DelicateCoroutinesApi::class)
@@ -20,14 +36,16 @@ fun main(arguments: Array<String>) {
             GlobalScope.launch { Engine.load(testModel) { loading.complete(Unit) } }
             loading.await()
         } else {
-            val small = Engine.load(testModel, EngineOptions(contextTokens = 2048, threads = 1))
+            val small = loadKeeping()
+            // Each computes an answer of its own.
             val reading = List(4) { CompletableDeferred<Unit>() }
-            for (started in reading) {
+            for ((index, started) in reading.withIndex()) {
                 GlobalScope.launch(Dispatchers.Default) {
-                    small.chat(STORY, longAnswer).collect { started.complete(Unit) }
+                    small.chat("$STORY $index", longAnswer).collect { started.complete(Unit) }
                 }
             }
             for (started in reading) started.await()
+            if (how == "in a function of semantic mode") small.askForEver()
         }
     }
     println("leaving")

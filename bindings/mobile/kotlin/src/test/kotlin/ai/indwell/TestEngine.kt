@@ -18,10 +18,21 @@ val engine: Engine by lazy { runBlocking { loadSmall() } }
  * Loads an engine for tests that need one of their own.
  *
  * It computes on one thread: several wait for each other at every layer of the model, and where something else runs
- * on the machine, as in a test run, that takes many times as long.
+ * on the machine, as in a test run, that takes many times as long. And it keeps no answers, unless [options] say
+ * otherwise: most tests that ask the same again mean to have it computed.
  */
-suspend fun loadSmall(options: EngineOptions = EngineOptions()): Engine =
-    Engine.load(testModel, options.copy(contextTokens = options.contextTokens ?: 2048, threads = 1))
+suspend fun loadSmall(options: EngineOptions = EngineOptions()): Engine = Engine.load(
+    testModel,
+    options.copy(
+        contextTokens = options.contextTokens ?: 2048,
+        threads = 1,
+        responseCacheBytes = options.responseCacheBytes ?: 0,
+    ),
+)
+
+/** Loads an engine that keeps answers, otherwise as [loadSmall]. */
+suspend fun loadKeeping(options: EngineOptions = EngineOptions()): Engine =
+    loadSmall(options.copy(responseCacheBytes = options.responseCacheBytes ?: (8L shl 20)))
 
 /** Polls the counters until [condition] holds, and returns them. Fails after two minutes. */
 suspend fun Engine.awaitStats(condition: (EngineStats) -> Boolean): EngineStats = withTimeout(2.minutes) {

@@ -1,22 +1,17 @@
-//! Prefixes that are kept, and the cache's numbers, as Kotlin and Swift call them: through the
-//! exported objects, on a real model. It is the file that `INDWELL_TEST_MODEL` names, or else the
-//! default one, which is fetched if it is not there.
+//! Prefixes that are kept, and the prefix cache's numbers.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
 
-use indwell_mobile::cache::{NativeCacheMode, NativeCacheStats, NativeCacheTier};
+use indwell_mobile::cache::{NativeCacheMode, NativeCacheTier};
 use indwell_mobile::engine::NativeEngine;
-use indwell_mobile::error::{NativeError, NativeErrorDetails, NativeErrorKind};
-use indwell_mobile::event::{NativeEvent, NativeUsage};
+use indwell_mobile::error::NativeErrorKind;
+use indwell_mobile::event::NativeUsage;
 use indwell_mobile::options::{
     NativeEngineOptions, NativeMessage, NativeRequestOptions, NativeRole,
 };
 use indwell_mobile::prefix::NativePrefix;
+
+use crate::rig::{block_on, load, parts, read, small, wait_for};
 
 #[test]
 fn a_prefix_is_kept_until_it_is_unpinned() {
@@ -50,13 +45,18 @@ fn a_prefix_that_nobody_holds_is_unpinned() {
 
 #[test]
 fn who_cancels_a_prefix_hears_of_it_and_keeps_nothing() {
-    let engine = load(small());
+    let one = NativeEngineOptions { sequences_max: Some(1), stream_capacity: Some(1), ..small() };
+    let engine = load(one);
+    // Nobody reads it: it is paused in the only sequence, and the prefixes wait.
+    let story = NativeMessage { role: NativeRole::User, content: "Tell me a story.".to_owned() };
+    let paused = engine.chat(vec![story], NativeRequestOptions::default()).expect("queued");
     for give_up in [NativePrefix::cancel, NativePrefix::unpin] {
         let prefix = engine.cache_prefix(vec![instructions("deer")], None, None).expect("queued");
         give_up(&prefix);
         let error = block_on(Arc::clone(&prefix).cached()).expect_err("it was cancelled");
         assert_eq!(parts(error).0, NativeErrorKind::Cancelled);
     }
+    paused.cancel();
     ask(&engine, "deer", NativeRequestOptions::default());
     assert_eq!(engine.caches().expect("numbers").pinned_tokens, 0);
 }
@@ -155,19 +155,6 @@ fn trimming_gives_memory_back() {
     assert!(usage.cached_tokens > 250, "it is resident: {usage:?}");
 }
 
-fn small() -> NativeEngineOptions {
-    NativeEngineOptions {
-        context_tokens: Some(2048),
-        threads: Some(1),
-        ..NativeEngineOptions::default()
-    }
-}
-
-fn load(options: NativeEngineOptions) -> Arc<NativeEngine> {
-    let model = std::env::var("INDWELL_TEST_MODEL").unwrap_or_else(|_| "smollm2-135m".to_owned());
-    block_on(NativeEngine::load(model, options, None)).expect("an engine")
-}
-
 /// Instructions of a few hundred tokens, which begin with `topic`.
 fn instructions(topic: &str) -> NativeMessage {
     let rule = "Answer in one short sentence, and say so where you do not know. ";
@@ -181,49 +168,5 @@ fn instructions(topic: &str) -> NativeMessage {
 fn ask(engine: &NativeEngine, topic: &str, options: NativeRequestOptions) -> NativeUsage {
     let question = NativeMessage { role: NativeRole::User, content: "Where are they?".to_owned() };
     let options = NativeRequestOptions { max_tokens: Some(4), ..options };
-    let stream = engine.chat(vec![instructions(topic), question], options).expect("queued");
-    loop {
-        match block_on(Arc::clone(&stream).next_batch()).pop() {
-            Some(NativeEvent::Text { .. }) => {}
-            Some(NativeEvent::Finished { usage, .. }) => return usage,
-            other => panic!("an answer ends with what it took, not with {other:?}"),
-        }
-    }
-}
-
-fn parts(error: NativeError) -> (NativeErrorKind, NativeErrorDetails) {
-    let NativeError::Failed { kind, details, .. } = error;
-    (kind, details)
-}
-
-/// Waits until `condition` holds for what is cached.
-fn wait_for(engine: &NativeEngine, condition: impl Fn(&NativeCacheStats) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let caches = engine.caches().expect("numbers");
-        if condition(&caches) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the condition never held: {caches:?}");
-        // Numbers are polled, as users poll them; the engine offers nothing to wait on.
-        std::thread::park_timeout(Duration::from_micros(200));
-    }
-}
-
-/// Runs a future to its end on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
+    read(&engine.chat(vec![instructions(topic), question], options).expect("queued")).usage
 }

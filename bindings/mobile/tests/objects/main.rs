@@ -1,0 +1,8 @@
+//! What Kotlin and Swift call, called from Rust: through the exported objects, on a real model. It is
+//! the file that `INDWELL_TEST_MODEL` names, or else the default one, which is fetched if it is not
+//! there.
+
+mod prefixes;
+mod responses;
+mod rig;
+mod semantic;
