@@ -8,7 +8,7 @@ use std::time::Duration;
 use indwell_kernel::AdmissionGate;
 use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, SnapshotStore};
 
-use crate::options::{EngineConfig, EngineOptions, NamedOptions, ResponseCacheConfig};
+use crate::options::{EngineConfig, EngineOptions, NamedOptions};
 use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
 use crate::responses;
@@ -142,10 +142,10 @@ impl EngineBuilder {
         self
     }
 
-    /// Bytes of complete answers that are kept for the same questions, bookkeeping included; the
-    /// questions' tokens take up to an eighth of that beside them. 0 turns the response cache off,
-    /// and with it the sharing of computations by the same requests in flight. Default 64 MiB, and
-    /// never more than a 64th of what the process may use.
+    /// Bytes of complete answers that are kept for the same questions, bookkeeping included; an
+    /// eighth of it is for the questions' tokens. 0 turns the response cache off, and with it the
+    /// sharing of computations by the same requests in flight. Default 64 MiB, and never more than
+    /// a 64th of what the process may use.
     pub fn response_cache_bytes(mut self, bytes: u64) -> Self {
         self.options.response_cache.bytes = Some(saturated(bytes));
         self
@@ -246,9 +246,7 @@ fn start(
     let abort = context.abort_handle();
     let store = tiers.clone().map(|tiers| -> Arc<dyn SnapshotStore> { tiers });
     let executor = Executor::new(context, store)?;
-    let memo_bytes = config.response_cache.as_ref().map_or(0, ResponseCacheConfig::memo_bytes);
-    let request_tokens_max = config.limits.request_tokens_max;
-    let prompter = Arc::new(Prompter::new(Arc::clone(&model), request_tokens_max, memo_bytes));
+    let prompter = Arc::new(Prompter::new(Arc::clone(&model), config.limits.request_tokens_max));
     let info = model_info(&model, &config, prompter.can_chat());
     let mut shared = Shared::new(
         commands,

@@ -3,16 +3,14 @@
 //! Runs on the caller's thread. A chat is rendered by the model's own template; the template's
 //! control tokens become tokens, and the same letters inside a message stay text.
 
-mod memo;
 mod shield;
 mod template;
 
 use std::sync::Arc;
 
-use indwell_kernel::{Namespace, Token};
+use indwell_kernel::Token;
 use indwell_llama::Model;
 
-use self::memo::{Memo, Text};
 use self::shield::Shield;
 use self::template::ChatTemplate;
 use crate::{Error, ErrorDetails, ErrorKind, Message, Result};
@@ -27,7 +25,6 @@ pub(crate) struct Prompter {
     model: Arc<Model>,
     template: Template,
     shield: Shield,
-    memo: Memo,
     request_tokens_max: u32,
 }
 
@@ -50,8 +47,7 @@ enum Template {
 }
 
 impl Prompter {
-    /// Remembers in `memo_bytes` what it made of texts that may come again.
-    pub(crate) fn new(model: Arc<Model>, request_tokens_max: u32, memo_bytes: u64) -> Self {
+    pub(crate) fn new(model: Arc<Model>, request_tokens_max: u32) -> Self {
         let vocabulary = model.vocabulary();
         let template = match model.chat_template() {
             None => Template::Missing,
@@ -68,30 +64,11 @@ impl Prompter {
             }
         };
         let shield = Shield::new(vocabulary.control_literals());
-        let memo = Memo::new(memo_bytes);
-        Self { model, template, shield, memo, request_tokens_max }
+        Self { model, template, shield, request_tokens_max }
     }
 
     pub(crate) fn can_chat(&self) -> bool {
         matches!(self.template, Template::Ready(_))
-    }
-
-    /// [`Self::chat`] up to the assistant's answer, of messages that may come again in this
-    /// namespace.
-    pub(crate) fn chat_again(&self, messages: &[Message], within: Namespace) -> Result<Vec<Token>> {
-        let find = || self.chat(messages, ChatEnd::AnswerBegins);
-        self.memo.tokens(within, Text::Chat(messages), find)
-    }
-
-    /// [`Self::complete`] of a text that may come again in this namespace.
-    pub(crate) fn complete_again(
-        &self,
-        prompt: &str,
-        parse_special: bool,
-        within: Namespace,
-    ) -> Result<Vec<Token>> {
-        let find = || self.complete(prompt, parse_special);
-        self.memo.tokens(within, Text::Completion(prompt, parse_special), find)
     }
 
     /// The prompt of a chat.
@@ -222,7 +199,7 @@ mod tests {
             Into::into,
         );
         let model = Model::load(&path, ModelParams::default(), |_| {}).expect("a model");
-        Prompter::new(Arc::new(model), 2048, 0)
+        Prompter::new(Arc::new(model), 2048)
     }
 
     #[test]

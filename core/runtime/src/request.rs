@@ -8,13 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use indwell_kernel::{Goal, Namespace, Token};
+use indwell_kernel::{Goal, Token};
 
 use crate::message::Message;
 use crate::options::{NamedOptions, OptionValue, RequestConfig, RequestOptions};
 use crate::prefix_cache::salted;
 use crate::prompt::{ChatEnd, Prompter};
 use crate::reply::ReplyFold;
+use crate::responses::questions::Text;
 use crate::shared::Shared;
 use crate::submission::{Answerable, Draft};
 use crate::{CacheMode, Error, Reply, Result, Semantic, TokenStream};
@@ -194,8 +195,15 @@ impl<I> Request<I> {
         let submitted = shared.now();
         let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
         let responses = answerable(&shared, &self.input, &config)?;
-        let again = responses.as_ref().map(|answerable| answerable.namespace);
-        let prompt = tokenize(&prompter, &self.input, &config, again)?;
+        self.input.check(&config)?;
+        let prompt = match &responses {
+            None => tokenize(&prompter, &self.input, &config)?,
+            Some(answerable) => {
+                let text = self.input.as_text(config.parse_special);
+                let find = || tokenize(&prompter, &self.input, &config);
+                answerable.cache.tokens(answerable.namespace, text, find)?
+            }
+        };
         let cache = salted(shared.namespace(), config.cache, config.cache_salt.as_deref());
         let draft = Draft {
             prompt,
@@ -240,6 +248,28 @@ fn answerable(
 }
 
 impl Input {
+    /// # Errors
+    /// `invalid_request` for options that do not go with it.
+    fn check(&self, config: &RequestConfig) -> Result<()> {
+        match self {
+            Input::Messages(_) if config.parse_special => Err(Error::invalid(
+                "parse_special",
+                "true",
+                "left out in a chat",
+                "use complete() for prompts with control tokens of your own",
+            )),
+            Input::Messages(_) | Input::Prompt(_) => Ok(()),
+        }
+    }
+
+    /// What its tokens are made of.
+    fn as_text(&self, parse_special: bool) -> Text<'_> {
+        match self {
+            Input::Messages(messages) => Text::Chat(messages),
+            Input::Prompt(prompt) => Text::Completion(prompt, parse_special),
+        }
+    }
+
     /// What is asked, as functions of the caller's see it.
     fn text(&self) -> String {
         match self {
@@ -252,32 +282,10 @@ impl Input {
     }
 }
 
-/// The prompt; `again` is the namespace in which the same one may come again.
-fn tokenize(
-    prompter: &Prompter,
-    input: &Input,
-    config: &RequestConfig,
-    again: Option<Namespace>,
-) -> Result<Vec<Token>> {
+fn tokenize(prompter: &Prompter, input: &Input, config: &RequestConfig) -> Result<Vec<Token>> {
     match input {
-        Input::Messages(messages) => {
-            if config.parse_special {
-                return Err(Error::invalid(
-                    "parse_special",
-                    "true",
-                    "left out in a chat",
-                    "use complete() for prompts with control tokens of your own",
-                ));
-            }
-            match again {
-                Some(namespace) => prompter.chat_again(messages, namespace),
-                None => prompter.chat(messages, ChatEnd::AnswerBegins),
-            }
-        }
-        Input::Prompt(prompt) => match again {
-            Some(namespace) => prompter.complete_again(prompt, config.parse_special, namespace),
-            None => prompter.complete(prompt, config.parse_special),
-        },
+        Input::Messages(messages) => prompter.chat(messages, ChatEnd::AnswerBegins),
+        Input::Prompt(prompt) => prompter.complete(prompt, config.parse_special),
     }
 }
 

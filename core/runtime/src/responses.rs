@@ -9,6 +9,7 @@
 //! | [`answer`] | an answer as it is kept, and its weight |
 //! | [`store`] | answers in memory |
 //! | [`disk`] | answers that outlive the process |
+//! | [`questions`] | the tokens of questions, by their texts |
 //! | [`in_flight`] | which questions are being computed |
 //! | [`semantic`] | questions that mean the same |
 //! | [`setup`] | opening it as an engine starts |
@@ -21,6 +22,7 @@
 pub(crate) mod answer;
 mod disk;
 pub(crate) mod in_flight;
+pub(crate) mod questions;
 pub(crate) mod semantic;
 pub(crate) mod setup;
 pub(crate) mod stats;
@@ -32,12 +34,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use indwell_kernel::{Namespace, NamespaceBuilder, NamespaceField, ResponseKey, TimeToLive};
+use indwell_kernel::{Namespace, NamespaceBuilder, NamespaceField, ResponseKey, TimeToLive, Token};
 use parking_lot::Mutex;
 
 use self::answer::StoredAnswer;
 use self::disk::Disk;
 use self::in_flight::InFlight;
+use self::questions::{Questions, Text};
 use self::semantic::{Index, Near};
 pub use self::semantic::{Semantic, SemanticMatch};
 pub use self::stats::ResponseCacheStats;
@@ -49,11 +52,16 @@ use crate::options::ResponseCacheConfig;
 /// How long closing waits for answers to be written.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
+/// The share of the bytes that the tokens of questions may take.
+const QUESTIONS_SHARE: u64 = 8;
+
 /// The response cache of one engine.
 pub(crate) struct Responses {
     /// Of answers to requests without a salt.
     namespace: NamespaceBuilder,
     store: Store,
+    questions: Questions,
+    capacity_bytes: u64,
     beside: Arc<Beside>,
     pub(crate) in_flight: InFlight,
     ttl: Option<TimeToLive>,
@@ -87,10 +95,14 @@ impl Responses {
         let beside =
             Arc::new(Beside { index: Index::default(), disk, counters: Counters::default() });
         let told = Arc::clone(&beside);
-        let store = Store::new(config.bytes, move |key, left| told.left(key, left));
+        let questions_bytes = config.bytes / QUESTIONS_SHARE;
+        let store =
+            Store::new(config.bytes - questions_bytes, move |key, left| told.left(key, left));
         let responses = Self {
             namespace,
             store,
+            questions: Questions::new(questions_bytes),
+            capacity_bytes: config.bytes,
             beside,
             in_flight: InFlight::default(),
             ttl: config.ttl,
@@ -115,6 +127,19 @@ impl Responses {
                 self.namespace.clone().field(NamespaceField::Salt, salt.as_bytes()).finish()
             }
         }
+    }
+
+    /// The tokens of a question in a namespace, found by `find` if they are not remembered.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub(crate) fn tokens(
+        &self,
+        within: Namespace,
+        text: Text<'_>,
+        find: impl FnOnce() -> Result<Vec<Token>>,
+    ) -> Result<Vec<Token>> {
+        self.questions.tokens(within, text, find)
     }
 
     /// The stored answer.
@@ -172,6 +197,7 @@ impl Responses {
         match salt {
             None => {
                 let removed = self.store.retain(|_| false);
+                self.questions.clear();
                 if let Some(disk) = &self.beside.disk {
                     disk.clear();
                 }
@@ -187,8 +213,8 @@ impl Responses {
     pub(crate) fn stats(&self) -> ResponseCacheStats {
         ResponseCacheStats {
             entries: self.store.entries(),
-            bytes: self.store.bytes(),
-            capacity_bytes: self.store.capacity_bytes(),
+            bytes: self.store.bytes() + self.questions.bytes(),
+            capacity_bytes: self.capacity_bytes,
             ..self.beside.counters.read()
         }
     }
@@ -204,6 +230,7 @@ impl Responses {
         }
         // What leaves memory now stays on disk, which is closed.
         self.store.retain(|_| false);
+        self.questions.clear();
     }
 }
 

@@ -33,7 +33,7 @@ use indwell_kernel::{
     SequenceFailure, Timestamp,
 };
 
-use self::answer::{Answer, Reader};
+use self::answer::{Answer, Complete, Reader, ToStore};
 pub(crate) use self::caching::Caching;
 pub(crate) use self::job::{Job, Keyed};
 use self::sharing::Sharing;
@@ -299,12 +299,11 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     /// A complete answer: it is stored before anybody can begin to compute it again.
     fn finish(&mut self, computation: RequestId, reason: FinishReason, now: Timestamp) -> Ends {
-        // Looks itself up in the answers, so it comes first; nothing is read in between.
         let key = self.key_of(computation);
         let Some(answer) = self.answers.remove(&computation) else { return Vec::new() };
-        let (ends, stored) = answer.finish(reason, now);
+        let Complete { ends, stored } = answer.finish(reason, now);
         if let Some(responses) = self.shared.responses()
-            && let Some((keyed, generation, mut answer)) = stored
+            && let Some(ToStore { keyed, generation, mut answer }) = stored
         {
             answer.expires_ms = responses.expires_ms(keyed.ttl);
             responses.keep(keyed.key, answer, generation);

@@ -24,22 +24,12 @@ pub(crate) struct ResponseCacheOptions {
 /// The response cache's bounds, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseCacheConfig {
-    /// What answers take at most; never 0.
+    /// What answers and their questions take at most; never 0.
     pub(crate) bytes: u64,
     /// How long they are kept, unless a request says otherwise.
     pub(crate) ttl: Option<TimeToLive>,
     /// Where they outlive the process.
     pub(crate) dir: Option<PathBuf>,
-}
-
-/// The tokens of their questions take this share of what answers may take, beside it.
-const MEMO_SHARE: u64 = 8;
-
-impl ResponseCacheConfig {
-    /// What the tokens of questions that may come again take at most.
-    pub(crate) fn memo_bytes(&self) -> u64 {
-        self.bytes / MEMO_SHARE
-    }
 }
 
 impl ResponseCacheOptions {

@@ -1,7 +1,7 @@
 //! Semantic mode: the stored answer of an earlier question that means the same.
 //!
 //! Owns what callers give (two functions and two limits), and the parts that use it. The engine
-//! asks [`judge`] about a question that no stored answer fits exactly, and hears once what to do.
+//! asks [`judge()`] about a question that no stored answer fits exactly, and hears once what to do.
 //! An answer is served only if the caller's verifier agreed to it; whatever else happens to either
 //! function costs time, never an answer, and is never an error.
 //!

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct ResponseCacheStats {
     /// Answers that are kept.
     pub entries: u64,
-    /// Bytes they take, bookkeeping included.
+    /// Bytes they take, with their questions' tokens and all bookkeeping.
     pub bytes: u64,
     /// Bytes they may take.
     pub capacity_bytes: u64,

@@ -103,11 +103,6 @@ impl Store {
     pub(super) fn bytes(&self) -> u64 {
         self.cache.weighted_size()
     }
-
-    /// What they may weigh, in bytes.
-    pub(super) fn capacity_bytes(&self) -> u64 {
-        self.capacity_bytes
-    }
 }
 
 impl fmt::Debug for Store {

@@ -86,6 +86,24 @@ pub(super) enum Told {
     Stopped,
 }
 
+/// A complete answer.
+#[derive(Debug)]
+pub(super) struct Complete {
+    /// What everybody who waited for it hears last, the leader first.
+    pub(super) ends: Vec<(Reader, Event)>,
+    /// What is to be stored, if it is.
+    pub(super) stored: Option<ToStore>,
+}
+
+/// An answer to be stored.
+#[derive(Debug)]
+pub(super) struct ToStore {
+    pub(super) keyed: Keyed,
+    /// When its computation began.
+    pub(super) generation: Generation,
+    pub(super) answer: StoredAnswer,
+}
+
 impl Answer {
     /// The request for the scheduler, and its answer, which has not begun.
     pub(super) fn of(job: Job, generation: Generation) -> (Request, Self) {
@@ -189,13 +207,8 @@ impl Answer {
         self.flight.tell(|reader| reader.tell(&self.said));
     }
 
-    /// The answer is complete: everybody hears the rest and the end, and what is to be stored is
-    /// given back with what it began with.
-    pub(super) fn finish(
-        mut self,
-        reason: FinishReason,
-        now: Timestamp,
-    ) -> (Vec<(Reader, Event)>, Option<(Keyed, Generation, StoredAnswer)>) {
+    /// The answer is complete: everybody has heard the rest.
+    pub(super) fn finish(mut self, reason: FinishReason, now: Timestamp) -> Complete {
         self.text.finish(&mut self.said.text);
         let reason = if self.text.is_stopped() { FinishReason::Stop } else { reason };
         let times =
@@ -219,9 +232,9 @@ impl Answer {
                 expires_ms: None,
                 semantic: keyed.note.take(),
             };
-            (keyed, generation, answer)
+            ToStore { keyed, generation, answer }
         });
-        (ends, stored)
+        Complete { ends, stored }
     }
 
     /// Everybody who waits, the leader first.

@@ -33,7 +33,7 @@ impl Rig {
         let config = config();
         let (commands, received) = crossbeam_channel::unbounded();
         let admission = AdmissionLimits::validate(None, None).expect("defaults");
-        let prompter = Arc::new(Prompter::new(model, config.request_tokens_max, 0));
+        let prompter = Arc::new(Prompter::new(model, config.request_tokens_max));
         let shared = Arc::new(Shared::new(
             commands,
             AdmissionGate::new(admission),

@@ -116,12 +116,12 @@ impl Asked {
         verdict
     }
 
-    fn is_computed_without_note(self) {
+    fn computes_without_note(self) {
         let verdict = self.verdict();
         assert!(matches!(verdict, Verdict::Compute { note: None }), "{verdict:?}");
     }
 
-    fn is_computed_with(self, vector: &[f32]) {
+    fn computes_with(self, vector: &[f32]) {
         let verdict = self.verdict();
         let Verdict::Compute { note: Some(note) } = verdict else { panic!("{verdict:?}") };
         assert_eq!(
@@ -130,7 +130,7 @@ impl Asked {
         );
     }
 
-    fn is_served(self, text: &str) -> f32 {
+    fn serves(self, text: &str) -> f32 {
         let verdict = self.verdict();
         let Verdict::Serve { answer, distance } = verdict else { panic!("{verdict:?}") };
         assert_eq!(&*answer.text, text);
@@ -211,7 +211,7 @@ fn the_answer_to_a_question_that_means_the_same_is_served() {
             Ok(true)
         },
     );
-    assert_eq!(rig.ask(&semantic).is_served("answer to earlier"), 0.0);
+    assert_eq!(rig.ask(&semantic).serves("answer to earlier"), 0.0);
     drop(semantic);
     let calls: Vec<String> = called.iter().collect();
     assert_eq!(calls.len(), 2, "{calls:?}");
@@ -229,7 +229,7 @@ fn the_answer_to_a_question_that_means_the_same_is_served() {
 #[test]
 fn what_the_verifier_refuses_is_computed() {
     let semantic = patient(2.0, embedding(&[1.0, 0.0]), |_| Ok(false));
-    Rig::new().ask(&semantic).is_computed_with(&[1.0, 0.0]);
+    Rig::new().ask(&semantic).computes_with(&[1.0, 0.0]);
 }
 
 #[test]
@@ -237,14 +237,14 @@ fn distance_max_is_within() {
     let rig = Rig::new();
     let asked = [1.0, 1.0];
     let far = patient(2.0, embedding(&asked), agreeing);
-    let distance = rig.ask(&far).is_served("answer to earlier");
+    let distance = rig.ask(&far).serves("answer to earlier");
     assert!((distance - 0.292_893_2).abs() < 1e-6, "{distance}");
     let just = patient(distance, embedding(&asked), agreeing);
-    assert_eq!(rig.ask(&just).is_served("answer to earlier"), distance);
+    assert_eq!(rig.ask(&just).serves("answer to earlier"), distance);
     let nearly = patient(distance.next_down(), embedding(&asked), never_asked);
-    rig.ask(&nearly).is_computed_with(&asked);
+    rig.ask(&nearly).computes_with(&asked);
     let opposite = patient(2.0, embedding(&[-1.0, 0.0]), agreeing);
-    assert_eq!(rig.ask(&opposite).is_served("answer to earlier"), 2.0);
+    assert_eq!(rig.ask(&opposite).serves("answer to earlier"), 2.0);
 }
 
 #[test]
@@ -254,9 +254,9 @@ fn other_spaces_and_other_lengths_are_not_compared() {
     let note = SemanticNote { space: elsewhere, text: "else".into(), vector: [0.0, 1.0].into() };
     rig.memory.index.insert(key(3), &note);
     let semantic = patient(0.5, embedding(&[0.0, 1.0]), never_asked);
-    rig.ask(&semantic).is_computed_with(&[0.0, 1.0]);
+    rig.ask(&semantic).computes_with(&[0.0, 1.0]);
     let semantic = patient(2.0, embedding(&[1.0, 0.0, 0.0]), never_asked);
-    rig.ask(&semantic).is_computed_with(&[1.0, 0.0, 0.0]);
+    rig.ask(&semantic).computes_with(&[1.0, 0.0, 0.0]);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn what_is_no_embedding_is_computed_and_not_remembered() {
     let rig = Rig::new();
     for vector in [&[][..], &[0.0, 0.0], &[f32::NAN, 1.0], &[1.0, f32::NEG_INFINITY]] {
         let semantic = patient(2.0, embedding(vector), never_asked);
-        rig.ask(&semantic).is_computed_without_note();
+        rig.ask(&semantic).computes_without_note();
     }
 }
 
@@ -274,17 +274,17 @@ fn functions_that_fail_or_panic_cost_no_answer() {
     let failing = patient(2.0, |_| Err("no model".into()), never_asked);
     let panicking = patient(2.0, |_| panic!("on purpose"), never_asked);
     for semantic in [failing, panicking] {
-        rig.ask(&semantic).is_computed_without_note();
+        rig.ask(&semantic).computes_without_note();
     }
     let vector = [1.0, 0.0];
     let failing = patient(2.0, embedding(&vector), |_| Err("no judge".into()));
     let panicking = patient(2.0, embedding(&vector), |_| panic!("on purpose"));
     let with_bad_error = patient(2.0, embedding(&vector), |_| Err(Box::new(Unprintable)));
     for semantic in [failing, panicking, with_bad_error] {
-        rig.ask(&semantic).is_computed_with(&vector);
+        rig.ask(&semantic).computes_with(&vector);
     }
     let sound = patient(2.0, embedding(&vector), agreeing);
-    rig.ask(&sound).is_served("answer to earlier");
+    rig.ask(&sound).serves("answer to earlier");
 }
 
 /// An error that can't be told.
@@ -370,10 +370,10 @@ fn a_clock_that_sleeps_for_long_is_woken_for_an_earlier_deadline() {
     let given_up = rig.abandon(&patient(2.0, hanging, agreeing).timeout(BRIEF), &first_gate);
     assert!(matches!(given_up, Verdict::Compute { note: None }), "{given_up:?}");
     slow_gate.open();
-    slow.is_served("answer to earlier");
+    slow.serves("answer to earlier");
 
     let rig = Rig::on(threads(Limits { idle_max: AMPLE, ..LIMITS }, start));
-    rig.ask(&patient(2.0, embedding(&[]), agreeing).timeout(BRIEF)).is_computed_without_note();
+    rig.ask(&patient(2.0, embedding(&[]), agreeing).timeout(BRIEF)).computes_without_note();
     rig.threads.wait_until(|counts| counts.clock == Clock::Idle);
     let (second_gate, wait) = gate();
     let hanging = move |_: &str| {
@@ -412,7 +412,7 @@ fn functions_that_are_slow_but_in_time_count() {
     assert_eq!(called.recv_timeout(PATIENCE).as_deref(), Ok("verify"));
     assert!(asked.0.is_empty());
     verifying_gate.open();
-    asked.is_served("answer to earlier");
+    asked.serves("answer to earlier");
 }
 
 #[test]
@@ -431,11 +431,11 @@ fn an_answer_that_is_gone_or_replaced_when_the_verifier_agrees_is_not_served() {
             Ok(true)
         };
         let semantic = patient(2.0, embedding(&[1.0, 0.0]), verify);
-        rig.ask(&semantic).is_computed_with(&[1.0, 0.0]);
+        rig.ask(&semantic).computes_with(&[1.0, 0.0]);
     }
     // It is still in the index, but nothing answers to it.
     let semantic = patient(2.0, embedding(&[1.0, 0.0]), never_asked);
-    rig.ask(&semantic).is_computed_with(&[1.0, 0.0]);
+    rig.ask(&semantic).computes_with(&[1.0, 0.0]);
 }
 
 #[test]
@@ -451,14 +451,14 @@ fn with_too_many_abandoned_nothing_is_asked_until_one_returns() {
         rig.abandon(&semantic, gate);
     }
     let refused = patient(2.0, |_| panic!("nobody is to be asked"), never_asked);
-    rig.ask(&refused).is_computed_without_note();
+    rig.ask(&refused).computes_without_note();
     assert_eq!(rig.threads.counts().abandoned, LIMITS.abandoned_max);
 
     let mut gates = gates.into_iter();
     gates.next().expect("the first").open();
     rig.threads.wait_until(|counts| counts.abandoned < LIMITS.abandoned_max);
     let sound = patient(2.0, embedding(&[1.0, 0.0]), agreeing);
-    rig.ask(&sound).is_served("answer to earlier");
+    rig.ask(&sound).serves("answer to earlier");
     gates.for_each(Gate::open);
 }
 
@@ -478,11 +478,11 @@ fn what_waits_for_a_thread_runs_when_one_is_free_or_its_time_is_over() {
     let sound = patient(2.0, embedding(&[1.0, 0.0]), agreeing);
     let waiting = rig.ask(&sound);
     let impatient = patient(2.0, |_| panic!("its time is over"), never_asked).timeout(BRIEF);
-    rig.ask(&impatient).is_computed_without_note();
+    rig.ask(&impatient).computes_without_note();
     assert!(waiting.0.is_empty() && first.0.is_empty());
     gate.open();
-    first.is_served("answer to earlier");
-    waiting.is_served("answer to earlier");
+    first.serves("answer to earlier");
+    waiting.serves("answer to earlier");
 }
 
 #[test]
@@ -498,10 +498,10 @@ fn what_waits_is_told_when_too_many_are_abandoned() {
         };
         let first = rig.ask(&patient(2.0, hanging, never_asked).timeout(BRIEF));
         let waiting = rig.ask(&patient(2.0, embedding(&[1.0, 0.0]), agreeing));
-        first.is_computed_without_note();
+        first.computes_without_note();
         // On a busy machine its time may have been over before it began: then nothing hung.
         if gate.is_entered() {
-            waiting.is_computed_without_note();
+            waiting.computes_without_note();
             gate.open();
             return rig.threads.wait_until(|counts| counts.abandoned == 0);
         }
@@ -521,7 +521,7 @@ fn without_threads_everything_is_computed_at_once() {
         let semantic = patient(2.0, embedding(&[1.0, 0.0]), agreeing);
         let asked = rig.ask(&semantic);
         assert_eq!(asked.0.len(), 1, "before `judge` returned");
-        asked.is_computed_without_note();
+        asked.computes_without_note();
     }
 }
 
@@ -535,7 +535,7 @@ fn idle_threads_are_used_again_and_end() {
     let semantic = patient(2.0, embedding(&[1.0, 0.0]), agreeing);
     let rig = Rig::on(threads(Limits { idle_max: AMPLE, ..LIMITS }, counting));
     for _ in 0..20 {
-        rig.ask(&semantic).is_served("answer to earlier");
+        rig.ask(&semantic).serves("answer to earlier");
         rig.threads.wait_until(|counts| counts.idle == counts.threads);
     }
     assert_eq!(STARTED.load(Ordering::Relaxed), 2, "the clock and one thread");
@@ -543,7 +543,7 @@ fn idle_threads_are_used_again_and_end() {
     let brief = Limits { idle_max: Duration::from_millis(1), ..LIMITS };
     let rig = Rig::on(threads(brief, start));
     for _ in 0..3 {
-        rig.ask(&semantic).is_served("answer to earlier");
+        rig.ask(&semantic).serves("answer to earlier");
         rig.threads.wait_until(|counts| counts.threads == 0 && counts.clock == Clock::Off);
     }
 }
@@ -604,7 +604,7 @@ fn a_verdict_that_panics_costs_no_thread() {
             Question { semantic: semantic.clone(), space: space(), text: QUESTION.to_owned() };
         judge_on(rig.threads, question, Arc::clone(&rig.memory) as _, |_| panic!("on purpose"));
     }
-    rig.ask(&semantic).is_served("answer to earlier");
+    rig.ask(&semantic).serves("answer to earlier");
 }
 
 #[test]
@@ -621,5 +621,5 @@ fn bad_limits_are_refused() {
     }
     let forever = with(2.0).timeout(Duration::MAX);
     assert!(forever.check().is_ok());
-    Rig::new().ask(&forever).is_computed_with(&[1.0]);
+    Rig::new().ask(&forever).computes_with(&[1.0]);
 }

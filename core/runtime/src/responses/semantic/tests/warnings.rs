@@ -84,11 +84,11 @@ fn each_failure_is_one_warning_without_the_question() {
     }
 
     let _second = second_log();
-    rig.ask(&patient(2.0, embedding(&[1.0; 3]), agreeing)).is_computed_with(&[1.0; 3]);
+    rig.ask(&patient(2.0, embedding(&[1.0; 3]), agreeing)).computes_with(&[1.0; 3]);
     is_one_warning(&["length=3".to_owned(), "before=2".to_owned()]);
 
     rig.ask(&patient(2.0, embedding(&here), |_| Ok(false))).verdict();
-    rig.ask(&patient(2.0, embedding(&here), agreeing)).is_served("answer to earlier");
+    rig.ask(&patient(2.0, embedding(&here), agreeing)).serves("answer to earlier");
     assert_eq!(lines(), [""; 0], "an answer, refused or not, is no failure");
 
     let (gate, wait) = gate();
@@ -100,7 +100,7 @@ fn each_failure_is_one_warning_without_the_question() {
     dispatcher::with_default(log(), || {
         rig.abandon(&hanging, &gate);
         for _ in 0..3 {
-            rig.ask(&patient(2.0, embedding(&here), agreeing)).is_computed_without_note();
+            rig.ask(&patient(2.0, embedding(&here), agreeing)).computes_without_note();
         }
     });
     let lines = lines();

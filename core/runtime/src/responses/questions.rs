@@ -1,4 +1,4 @@
-//! Prompts' tokens, remembered by their texts.
+//! The tokens of questions, remembered by their texts.
 //!
 //! Finding tokens takes llama.cpp longer than finding a stored answer: tens of microseconds for a
 //! few words, milliseconds for a thousand (it compiles regular expressions for every text). Texts
@@ -15,28 +15,29 @@ use moka::sync::Cache;
 
 use crate::{Message, Result};
 
-/// What an entry costs beyond its tokens; as much as a stored answer does.
-const ENTRY_OVERHEAD_BYTES: usize = 256;
+/// What an entry costs beyond its tokens; what one of stored answers does, and the other half of a
+/// pointer with a length.
+const ENTRY_OVERHEAD_BYTES: usize = 280;
 
 /// Keeps these digests apart from every other use of blake3.
-const CONTEXT: &str = "indwell 2026-11 prompt memo key";
+const CONTEXT: &str = "indwell 2026-11 question key";
 
 /// Tokens by digests of texts.
-pub(super) struct Memo {
+pub(super) struct Questions {
     /// `None` where there is no room.
     cache: Option<Cache<[u8; 32], Arc<[Token]>>>,
 }
 
 /// What tokens are made of.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Text<'a> {
+pub(crate) enum Text<'a> {
     /// Messages, up to where the assistant's answer begins.
     Chat(&'a [Message]),
     /// A text, and whether control tokens' literals in it become those tokens.
     Completion(&'a str, bool),
 }
 
-impl Memo {
+impl Questions {
     pub(super) fn new(bytes: u64) -> Self {
         let cache = (bytes > 0).then(|| {
             Cache::builder()
@@ -67,7 +68,21 @@ impl Memo {
         }
         let tokens = find()?;
         cache.insert(key, Arc::from(&*tokens));
+        cache.run_pending_tasks();
         Ok(tokens)
+    }
+
+    /// What they weigh, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.cache.as_ref().map_or(0, Cache::weighted_size)
+    }
+
+    /// Forgets all, and gives the memory back.
+    pub(super) fn clear(&self) {
+        if let Some(cache) = &self.cache {
+            cache.invalidate_all();
+            cache.run_pending_tasks();
+        }
     }
 }
 
@@ -95,10 +110,9 @@ fn key(namespace: Namespace, text: Text<'_>) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-impl fmt::Debug for Memo {
+impl fmt::Debug for Questions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.cache.as_ref().map(Cache::weighted_size);
-        f.debug_struct("Memo").field("bytes", &bytes).finish_non_exhaustive()
+        f.debug_struct("Questions").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }
 
@@ -113,9 +127,9 @@ mod tests {
         Namespace::builder().field(NamespaceField::Salt, salt).finish()
     }
 
-    fn found(memo: &Memo, salt: &[u8], text: Text<'_>) -> bool {
+    fn found(questions: &Questions, salt: &[u8], text: Text<'_>) -> bool {
         let mut found = true;
-        let tokens = memo.tokens(namespace(salt), text, || {
+        let tokens = questions.tokens(namespace(salt), text, || {
             found = false;
             Ok(vec![Token(1), Token(2)])
         });
@@ -125,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_differs_in_anything_is_something_else() {
-        let memo = Memo::new(1 << 20);
+        let questions = Questions::new(1 << 20);
         let chats = [
             vec![user("ab")],
             vec![assistant("ab")],
@@ -139,32 +153,33 @@ mod tests {
         }
         for salt in [b"1", b"2"] {
             for text in &texts {
-                assert!(!found(&memo, salt, *text), "{text:?}");
+                assert!(!found(&questions, salt, *text), "{text:?}");
             }
         }
         for text in &texts {
-            assert!(found(&memo, b"1", *text) && found(&memo, b"2", *text), "{text:?}");
+            assert!(found(&questions, b"1", *text) && found(&questions, b"2", *text), "{text:?}");
         }
     }
 
     #[test]
     fn an_error_is_not_remembered_and_without_room_nothing_is() {
-        let memo = Memo::new(1 << 20);
+        let questions = Questions::new(1 << 20);
         let text = Text::Completion("a", false);
-        assert!(memo.tokens(namespace(b"1"), text, || Err(Error::closed())).is_err());
-        assert!(!found(&memo, b"1", text) && found(&memo, b"1", text));
-        let none = Memo::new(0);
+        assert!(questions.tokens(namespace(b"1"), text, || Err(Error::closed())).is_err());
+        assert!(!found(&questions, b"1", text) && found(&questions, b"1", text));
+        let none = Questions::new(0);
         assert!(!found(&none, b"1", text) && !found(&none, b"1", text));
     }
 
     #[test]
     fn it_stays_within_its_bytes() {
-        let memo = Memo::new(10_000);
+        let questions = Questions::new(10_000);
         for number in 0..1000 {
-            found(&memo, b"1", Text::Completion(&number.to_string(), false));
+            found(&questions, b"1", Text::Completion(&number.to_string(), false));
         }
-        let cache = memo.cache.as_ref().expect("there is room");
-        cache.run_pending_tasks();
-        assert!(cache.weighted_size() <= 10_000 && cache.entry_count() > 10);
+        assert!((5_000..=10_000).contains(&questions.bytes()));
+        questions.clear();
+        assert_eq!(questions.bytes(), 0);
+        assert!(!found(&questions, b"1", Text::Completion("999", false)));
     }
 }
