@@ -1,7 +1,7 @@
 //! Runs `conformance/cases/*.json` on the Rust API; see `conformance/README.md`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indwell::{
     ChatRequest, CompletionRequest, Engine, Error, Event, Message, OptionValue, Reply, TokenStream,
@@ -93,7 +93,8 @@ fn main() {
             .context_tokens(2048)
             .build()
             .expect("an engine on the default model");
-        let setting = Arc::new(Setting { engine, files: folder.join("files") });
+        let setting =
+            Arc::new(Setting { engine, turn: Mutex::new(()), files: folder.join("files") });
         for case in cases {
             let setting = Arc::clone(&setting);
             trials.push(Trial::test(case.name.clone(), move || setting.run(&case)));
@@ -129,6 +130,8 @@ fn names_are_unique(cases: &[Case]) -> Trial {
 
 struct Setting {
     engine: Engine,
+    /// Held by who asks the engine.
+    turn: Mutex<()>,
     files: PathBuf,
 }
 
@@ -138,6 +141,8 @@ impl Setting {
             let result = self.load(case);
             return self.check(case, result.map(|()| None));
         }
+        // What one case has the engine forget, another may just have asked for.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let modes = case.modes.clone().unwrap_or_else(|| vec![Mode::Reply, Mode::Stream]);
         for mode in modes {
             // Each mode computes its answer, unless the case asks twice.

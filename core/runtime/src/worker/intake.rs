@@ -186,8 +186,8 @@ impl<B: Backend + Send + 'static> Worker<B> {
         } else {
             self.hold_or_go_on(computation);
         }
-        // Before the events: whoever reads one may ask for the load next.
-        self.publish_load();
+        // Before the events: whoever reads one may ask for the load and for the queue next.
+        self.tell();
         for (caller, event) in left {
             caller.reader.finish(event);
         }
