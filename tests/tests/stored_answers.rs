@@ -126,6 +126,17 @@ fn agreeing() -> Semantic {
     Semantic::new(0.2, |text| Ok(letters(text)), |_| Ok(true))
 }
 
+/// Its embedding hangs until the sender is dropped.
+fn hanging() -> (Semantic, mpsc::Sender<()>) {
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let embed = move |text: &str| {
+        let _ = released.lock().expect("no panic").recv();
+        Ok(letters(text))
+    };
+    (Semantic::new(0.2, embed, |_| Ok(true)).timeout(Duration::MAX), release)
+}
+
 #[test]
 fn a_question_that_means_the_same_is_served_and_marked() {
     let engine = engine().build().expect("an engine");
@@ -214,24 +225,15 @@ fn functions_that_fail_cost_a_computation_and_no_more() {
 #[test]
 fn a_function_that_hangs_holds_up_nobody() {
     let engine = engine().build().expect("an engine");
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    let hanging = Semantic::new(
-        0.2,
-        move |text| {
-            let _ = released.lock().expect("no panic").recv();
-            Ok(letters(text))
-        },
-        |_| Ok(true),
-    );
-    let slow = ask(&engine, "Llamas live in the").semantic(hanging.clone().timeout(Duration::MAX));
+    let (hanging, release) = hanging();
+    let slow = ask(&engine, "Llamas live in the").semantic(hanging.clone());
     let slow = slow.stream().expect("a stream");
     let reply_of_another = reply(ask(&engine, "Alpacas live in the"));
     assert_eq!(reply_of_another.usage.completion_tokens, 6);
     // It can be cancelled and its deadline passes, like any other's.
     slow.cancel();
     assert!(matches!(slow.into_iter().last(), Some(Event::Cancelled)));
-    let late = ask(&engine, "Llamas live in the").semantic(hanging.clone().timeout(Duration::MAX));
+    let late = ask(&engine, "Llamas live in the").semantic(hanging.clone());
     let late = late.timeout(Duration::from_millis(5)).run().expect_err("too late");
     assert_eq!(late.kind(), ErrorKind::DeadlineExceeded);
     let timed_out =
@@ -244,17 +246,8 @@ fn a_function_that_hangs_holds_up_nobody() {
 #[test]
 fn a_closed_engine_ends_who_waits_for_a_function() {
     let engine = Engine::builder(model()).context_tokens(512).build().expect("an engine");
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    let hanging = Semantic::new(
-        0.2,
-        move |text| {
-            let _ = released.lock().expect("no panic").recv();
-            Ok(letters(text))
-        },
-        |_| Ok(true),
-    );
-    let waiting = ask(&engine, "Llamas").semantic(hanging.timeout(Duration::MAX));
+    let (hanging, release) = hanging();
+    let waiting = ask(&engine, "Llamas").semantic(hanging);
     let waiting = waiting.stream().expect("a stream");
     engine.close().expect("this process made it");
     assert_eq!(waiting.reply().expect_err("closed").kind(), ErrorKind::EngineClosed);

@@ -48,3 +48,16 @@ def is_idle(engine: indwell.Engine) -> bool:
     stats = engine.stats()
     nothing_asked = stats.requests_running == 0 and stats.requests_waiting == 0
     return nothing_asked and stats.cells_used <= engine.caches().resident.tokens
+
+
+@pytest.fixture(scope="module")
+def answering_engine(model: str) -> Iterator[indwell.Engine]:
+    with indwell.Engine(model, context_tokens=2048, sequences_max=8) as engine:
+        yield engine
+
+
+@pytest.fixture
+def cached(answering_engine: indwell.Engine) -> indwell.Engine:
+    """An engine that stores answers, and has none yet."""
+    answering_engine.invalidate_responses()
+    return answering_engine

@@ -8,7 +8,7 @@ import statistics
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import indwell
 import pytest
@@ -17,19 +17,6 @@ from waiting import wait_until
 
 CALLERS = 64
 TOKENS = 16
-
-
-@pytest.fixture(scope="module")
-def answering_engine(model: str) -> Iterator[indwell.Engine]:
-    with indwell.Engine(model, context_tokens=2048, sequences_max=8) as engine:
-        yield engine
-
-
-@pytest.fixture
-def cached(answering_engine: indwell.Engine) -> indwell.Engine:
-    """An engine that stores answers, and has none yet."""
-    answering_engine.invalidate_responses()
-    return answering_engine
 
 
 def ask(engine: indwell.Engine, prompt: str = "1 2 3", **options: Any) -> indwell.Reply:

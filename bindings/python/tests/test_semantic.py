@@ -8,7 +8,7 @@ import gc
 import logging
 import threading
 import weakref
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, List
 
 import indwell
 import pytest
@@ -16,19 +16,6 @@ from waiting import wait_until
 
 ASKED = "What do llamas eat today?"
 SIMILAR = "Today, what do llamas eat?"
-
-
-@pytest.fixture(scope="module")
-def answering_engine(model: str) -> Iterator[indwell.Engine]:
-    with indwell.Engine(model, context_tokens=2048, sequences_max=8) as engine:
-        yield engine
-
-
-@pytest.fixture
-def cached(answering_engine: indwell.Engine) -> indwell.Engine:
-    """An engine that stores answers, and has none yet."""
-    answering_engine.invalidate_responses()
-    return answering_engine
 
 
 def letters(prompt: str) -> List[float]:

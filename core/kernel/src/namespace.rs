@@ -80,6 +80,16 @@ impl NamespaceBuilder {
         self
     }
 
+    /// The namespace of all fields so far, and of a tenant's salt if there is one. Salts are never
+    /// empty, so none is different from any.
+    #[must_use]
+    pub fn salted(&self, salt: Option<&str>) -> Namespace {
+        match salt {
+            None => self.finish(),
+            Some(salt) => self.clone().field(NamespaceField::Salt, salt.as_bytes()).finish(),
+        }
+    }
+
     /// The namespace of all fields so far.
     #[must_use]
     pub fn finish(&self) -> Namespace {

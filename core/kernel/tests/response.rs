@@ -20,10 +20,7 @@ struct Asked {
 impl Asked {
     fn namespace(&self) -> Namespace {
         let model = Namespace::builder().field(NamespaceField::Model, b"model");
-        match &self.salt {
-            None => model.finish(),
-            Some(salt) => model.field(NamespaceField::Salt, salt.as_bytes()).finish(),
-        }
+        model.salted(self.salt.as_deref())
     }
 
     fn key(&self) -> ResponseKey {

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use indwell_kernel::{Namespace, NamespaceBuilder, NamespaceField, ResponseKey, TimeToLive, Token};
+use indwell_kernel::{Namespace, NamespaceBuilder, ResponseKey, TimeToLive, Token};
 use parking_lot::Mutex;
 
 use self::answer::StoredAnswer;
@@ -121,12 +121,7 @@ impl Responses {
 
     /// The namespace of a request's answer.
     pub(crate) fn namespace(&self, salt: Option<&str>) -> Namespace {
-        match salt {
-            None => self.namespace.finish(),
-            Some(salt) => {
-                self.namespace.clone().field(NamespaceField::Salt, salt.as_bytes()).finish()
-            }
-        }
+        self.namespace.salted(salt)
     }
 
     /// The tokens of a question in a namespace, found by `find` if they are not remembered.

@@ -1,6 +1,7 @@
 //! A checked request's last steps on its caller's thread: a stored answer, or the worker.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use indwell_kernel::{
@@ -12,7 +13,7 @@ use crate::mailbox::{Receiver, mailbox};
 use crate::prompt::Prompter;
 use crate::responses::Responses;
 use crate::responses::answer::{Serving, StoredAnswer};
-use crate::responses::in_flight::Role;
+use crate::responses::in_flight::{Entered, Role};
 use crate::responses::semantic::{Memory, Question, judge};
 use crate::responses::stats::Served;
 use crate::shared::{Command, Shared};
@@ -92,7 +93,7 @@ impl Draft {
             shared,
         };
         match self.responses {
-            None => submission.compute(None),
+            None => submission.send(None, true),
             Some(answerable) => submission.answer(answerable),
         }
     }
@@ -118,13 +119,13 @@ impl Submission {
             cache.count(Served::Missed);
             return Err(Error::not_cached());
         }
-        if policy.shares { self.compute_once(&cache, keyed) } else { self.compute(Some(keyed)) }
+        if policy.shares { self.send_once(&cache, keyed) } else { self.send(Some(keyed), true) }
     }
 
     /// A stored answer is the reply, without the worker.
     fn serve(self, cache: &Responses, answer: &StoredAnswer) -> TokenStream {
         cache.count(Served::Hit);
-        self.shared.stats.requests_finished.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.shared.stats.requests_finished.fetch_add(1, Relaxed);
         let waited = self.shared.now().since(self.submitted);
         let events = answer.events(Serving {
             prompt_tokens: self.prompt_tokens,
@@ -134,60 +135,57 @@ impl Submission {
         TokenStream::new(Receiver::ready(events), self.request.id, self.shared)
     }
 
-    /// Has it computed once for all who ask the same at the same time.
-    fn compute_once(self, cache: &Responses, keyed: Keyed) -> Result<TokenStream> {
-        let (key, id) = (keyed.key, self.request.id);
-        let (shared, prompt_tokens) = (Arc::clone(&self.shared), self.prompt_tokens);
-        // What is not sent, as a stored answer is found at the last moment, serves by that.
-        let mut parts = Some((self, keyed));
-        let mut receiver = None;
-        let found = cache.in_flight.enter(
+    /// Hands it to the worker, to be computed once for all who ask the same at the same time.
+    fn send_once(self, cache: &Responses, keyed: Keyed) -> Result<TokenStream> {
+        let key = keyed.key;
+        let entered = cache.in_flight.enter(
             key,
+            (self, keyed),
             || cache.find(key),
-            |role| {
-                let Some((submission, keyed)) = parts.take() else { return Ok(()) };
-                let is_queued = role == Role::Leads;
-                if is_queued {
-                    shared.gate.lock().enter(prompt_tokens)?;
-                }
-                let (job, events) = submission.job(Some(keyed), is_queued);
-                receiver = Some(events);
-                shared
-                    .submit(Box::new(job))
-                    .inspect_err(|_| leave(&shared, prompt_tokens, is_queued))
-            },
+            |(submission, keyed), role| submission.send(Some(keyed), role == Role::Leads),
         )?;
-        match (found, parts, receiver) {
-            (Some(answer), Some((submission, _)), _) => Ok(submission.serve(cache, &answer)),
-            (_, _, Some(receiver)) => Ok(TokenStream::new(receiver, id, shared)),
-            _ => unreachable!("a request is served or sent"),
-        }
+        Ok(match entered {
+            Entered::Stored(answer, (submission, _)) => submission.serve(cache, &answer),
+            Entered::Sent(stream) => stream,
+        })
     }
 
     /// Has the worker hold it until the caller's functions have said whether an answer to another
     /// question serves it.
     fn ask(self, cache: &Arc<Responses>, question: Question, keyed: Keyed) -> Result<TokenStream> {
-        let (shared, id, prompt_tokens) =
-            (Arc::clone(&self.shared), self.request.id, self.prompt_tokens);
-        shared.gate.lock().enter(prompt_tokens)?;
-        let (job, receiver) = self.job(Some(keyed), true);
-        shared.hold(Box::new(job)).inspect_err(|_| leave(&shared, prompt_tokens, true))?;
+        let (id, commands) = (self.request.id, self.shared.commands());
+        let stream = self.send_by(Some(keyed), true, Shared::hold)?;
         let memory: Arc<dyn Memory> = Arc::<Responses>::clone(cache);
-        let commands = shared.commands();
         judge(question, memory, move |verdict| {
             // A worker that is gone needs to know nothing.
             let _ = commands.send(Command::Judged { request: id, verdict });
         });
-        Ok(TokenStream::new(receiver, id, shared))
+        Ok(stream)
     }
 
-    /// Hands it to the worker.
-    fn compute(self, keyed: Option<Keyed>) -> Result<TokenStream> {
+    /// Hands it to the worker; `is_queued` if it takes a place in the queue.
+    fn send(self, keyed: Option<Keyed>, is_queued: bool) -> Result<TokenStream> {
+        self.send_by(keyed, is_queued, Shared::submit)
+    }
+
+    fn send_by(
+        self,
+        keyed: Option<Keyed>,
+        is_queued: bool,
+        send: impl FnOnce(&Shared, Box<Job>) -> Result<()>,
+    ) -> Result<TokenStream> {
         let (shared, id, prompt_tokens) =
             (Arc::clone(&self.shared), self.request.id, self.prompt_tokens);
-        shared.gate.lock().enter(prompt_tokens)?;
-        let (job, receiver) = self.job(keyed, true);
-        shared.submit(Box::new(job)).inspect_err(|_| leave(&shared, prompt_tokens, true))?;
+        if is_queued {
+            shared.gate.lock().enter(prompt_tokens)?;
+        }
+        let (job, receiver) = self.job(keyed, is_queued);
+        if let Err(error) = send(&shared, Box::new(job)) {
+            if is_queued {
+                shared.gate.lock().leave(prompt_tokens, shared.now());
+            }
+            return Err(error);
+        }
         Ok(TokenStream::new(receiver, id, shared))
     }
 
@@ -207,12 +205,5 @@ impl Submission {
             is_queued,
         };
         (job, receiver)
-    }
-}
-
-/// A request that was not sent after all.
-fn leave(shared: &Shared, prompt_tokens: u32, is_queued: bool) {
-    if is_queued {
-        shared.gate.lock().leave(prompt_tokens, shared.now());
     }
 }

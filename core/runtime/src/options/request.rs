@@ -251,10 +251,7 @@ mod tests {
         let fresh_seed = u32::try_from(options.len()).expect("few");
         let config = given.validate(512, fresh_seed).expect("valid");
         let base = Namespace::builder().field(NamespaceField::Model, b"model");
-        let namespace = config.cache_salt.as_ref().map_or_else(
-            || base.finish(),
-            |salt| base.clone().field(NamespaceField::Salt, salt.as_bytes()).finish(),
-        );
+        let namespace = base.salted(config.cache_salt.as_deref());
         let request = Request {
             id: RequestId(0),
             prompt: vec![Token(1)],

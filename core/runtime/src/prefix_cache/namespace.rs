@@ -29,10 +29,7 @@ pub(crate) fn salted(
     salt: Option<&str>,
 ) -> CacheUse {
     match base {
-        Some(base) if mode.uses_prefixes() => CacheUse::Use(match salt {
-            None => base.finish(),
-            Some(salt) => base.clone().field(NamespaceField::Salt, salt.as_bytes()).finish(),
-        }),
+        Some(base) if mode.uses_prefixes() => CacheUse::Use(base.salted(salt)),
         _ => CacheUse::Bypass,
     }
 }

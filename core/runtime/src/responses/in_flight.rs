@@ -32,25 +32,35 @@ pub(crate) enum Role {
     Follows,
 }
 
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entered<A, Q, S> {
+    /// An answer was stored by then, and the request was not sent.
+    Stored(A, Q),
+    /// It was sent.
+    Sent(S),
+}
+
 impl InFlight {
     /// A request comes: either a stored answer serves it, or it is sent in its role. With an error
     /// of `send` it did not come.
-    pub(crate) fn enter<A, E>(
+    pub(crate) fn enter<A, Q, S, E>(
         &self,
         key: ResponseKey,
+        request: Q,
         find: impl FnOnce() -> Option<A>,
-        send: impl FnOnce(Role) -> Result<(), E>,
-    ) -> Result<Option<A>, E> {
+        send: impl FnOnce(Q, Role) -> Result<S, E>,
+    ) -> Result<Entered<A, Q, S>, E> {
         let mut keys = self.keys.lock();
         if keys.contains(&key) {
-            return send(Role::Follows).map(|()| None);
+            return send(request, Role::Follows).map(Entered::Sent);
         }
         if let Some(answer) = find() {
-            return Ok(Some(answer));
+            return Ok(Entered::Stored(answer, request));
         }
-        send(Role::Leads)?;
+        let sent = send(request, Role::Leads)?;
         keys.insert(key);
-        Ok(None)
+        Ok(Entered::Sent(sent))
     }
 
     /// Whether a request with this key would follow.

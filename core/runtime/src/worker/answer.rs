@@ -12,7 +12,7 @@ use super::job::{Job, Keyed};
 use crate::mailbox::{Delivery, Sender};
 use crate::prompt::Prompter;
 use crate::responses::Generation;
-use crate::responses::answer::StoredAnswer;
+use crate::responses::answer::{SemanticNote, StoredAnswer};
 use crate::text::TextAssembler;
 use crate::{CacheTier, Event, Finished, TextDelta, Timings, TokenLogprob, Usage};
 
@@ -171,6 +171,13 @@ impl Answer {
     pub(super) fn join(&mut self, caller: Caller<Reader>) {
         self.flight.join(caller);
         self.tell();
+    }
+
+    /// The question is to be found by what it means, as one of the callers wants.
+    pub(super) fn remember(&mut self, note: Box<SemanticNote>) {
+        if let Some((keyed, _)) = &mut self.keyed {
+            keyed.note.get_or_insert(note);
+        }
     }
 
     /// A caller has read.

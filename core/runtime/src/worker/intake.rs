@@ -64,6 +64,9 @@ impl<B: Backend + Send + 'static> Worker<B> {
         if let Some(responses) = self.shared.responses() {
             responses.count(Served::Shared);
         }
+        if let Some(note) = job.keyed.and_then(|keyed| keyed.note) {
+            answer.remember(note);
+        }
         let reader = Reader::new(job.events, job.submitted);
         answer.join(Caller::new(job.request.id, job.deadline, reader));
         self.sharing.join(job.request.id, computation);

@@ -14,6 +14,7 @@ use shuttle::sync::mpsc::{Sender, channel};
 use shuttle::thread;
 
 use crate::event::Event;
+use crate::in_flight::Entered;
 use crate::mailbox::{Receiver, mailbox};
 use crate::scenarios::{Way, read};
 use crate::slip::{Slip, Weather};
@@ -210,10 +211,10 @@ impl Engine {
             return Some(receiver);
         }
         let find = || self.shared.find(key);
-        let send = |_| self.send_while_open(Command::Submit(job));
-        match self.shared.in_flight.enter(key, find, send).ok()? {
-            Some(answer) => Some(ready(answer)),
-            None => Some(receiver),
+        let send = |job, _| self.send_while_open(Command::Submit(job));
+        match self.shared.in_flight.enter(key, job, find, send).ok()? {
+            Entered::Stored(answer, _) => Some(ready(answer)),
+            Entered::Sent(()) => Some(receiver),
         }
     }
 
