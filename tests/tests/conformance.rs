@@ -230,7 +230,7 @@ fn messages(messages: &Value, repeat: usize) -> Result<Vec<Message>, Error> {
     let mut messages = Vec::new();
     for message in list {
         let role = text(message, "role").parse()?;
-        messages.push(Message { role, content: text(message, "content") });
+        messages.push(Message::new(role, text(message, "content")));
     }
     if let Some(last) = messages.last_mut() {
         last.content = last.content.repeat(repeat);

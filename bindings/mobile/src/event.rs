@@ -37,6 +37,7 @@ pub struct NativeTokenLogprob {
 pub enum NativeFinishReason {
     Stop,
     Length,
+    ToolCalls,
 }
 
 /// `indwell::Usage`.
@@ -95,7 +96,8 @@ impl From<indwell::FinishReason> for NativeFinishReason {
     fn from(reason: indwell::FinishReason) -> Self {
         match reason {
             indwell::FinishReason::Stop => Self::Stop,
-            indwell::FinishReason::Length => Self::Length,
+            indwell::FinishReason::ToolCalls => Self::ToolCalls,
+            _ => Self::Length,
         }
     }
 }

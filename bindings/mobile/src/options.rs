@@ -124,6 +124,6 @@ impl From<NativeMessage> for Message {
             NativeRole::User => Role::User,
             NativeRole::Assistant => Role::Assistant,
         };
-        Self { role, content: message.content }
+        Self::new(role, message.content)
     }
 }

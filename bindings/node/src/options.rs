@@ -84,6 +84,6 @@ pub struct InputMessage {
 pub(crate) fn messages(messages: Vec<InputMessage>) -> indwell::Result<Vec<Message>> {
     messages
         .into_iter()
-        .map(|InputMessage { role, content }| Ok(Message { role: role.parse()?, content }))
+        .map(|InputMessage { role, content }| Ok(Message::new(role.parse()?, content)))
         .collect()
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_core::Stream as _;
-use indwell::{Error, Event, Reply, TextDelta, TokenLogprob, TokenStream, Wait};
+use indwell::{Error, Event, Reply, ReplyFold, TokenStream, Wait};
 
 use crate::interrupt::SLICE;
 
@@ -24,8 +24,7 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) stream: TokenStream,
-    text: String,
-    logprobs: Vec<TokenLogprob>,
+    fold: ReplyFold,
     /// Set by the notifier's thread, taken by `take_reply`.
     pub(crate) outcome: Option<Outcome>,
     /// From the first `poll_reply` that finds too little, the notifier's thread is the one reader.
@@ -34,7 +33,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(stream: TokenStream) -> Self {
-        Self { stream, text: String::new(), logprobs: Vec::new(), outcome: None, folding: false }
+        Self { stream, fold: ReplyFold::default(), outcome: None, folding: false }
     }
 
     /// The next event if it is there, `Some(None)` at the end. Never blocks.
@@ -97,22 +96,11 @@ impl Reader {
 
     fn fold(&mut self, event: Event) -> Option<Outcome> {
         match event {
-            Event::Text(TextDelta { text, logprobs, .. }) => {
-                self.text.push_str(&text);
-                self.logprobs.extend(logprobs);
-                None
-            }
-            Event::Finished(end) => Some(Outcome::Finished(Reply {
-                text: std::mem::take(&mut self.text),
-                finish_reason: end.reason,
-                usage: end.usage,
-                timings: end.timings,
-                logprobs: std::mem::take(&mut self.logprobs),
-            })),
             Event::Cancelled => Some(Outcome::Cancelled),
-            Event::Failed(error) => Some(Outcome::Failed(error)),
-            // Events of a later version that only add to the text.
-            _ => None,
+            event => self.fold.take(event).map(|result| match result {
+                Ok(reply) => Outcome::Finished(reply),
+                Err(error) => Outcome::Failed(error),
+            }),
         }
     }
 }

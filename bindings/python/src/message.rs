@@ -41,7 +41,7 @@ fn message(item: &Bound<'_, PyAny>, field: &str) -> PyResult<Message> {
     let role = part(item, field, "role")?;
     let role = role.parse::<Role>().map_err(|failure| error::raise(item.py(), &failure))?;
     let content = part(item, field, "content")?;
-    Ok(Message { role, content })
+    Ok(Message::new(role, content))
 }
 
 fn part(item: &Bound<'_, PyAny>, field: &str, name: &str) -> PyResult<String> {

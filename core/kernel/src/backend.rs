@@ -17,8 +17,11 @@ pub trait Backend {
 /// What a step brought.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// One for each output of the plan whose sequence did not fail, in the chunks' order.
+    /// One for each chunk of the plan that samples and whose sequence did not fail, in the chunks'
+    /// order.
     pub samples: Vec<Sample>,
+    /// The log-probabilities of prompts' tokens that the plan asked for, by sequence.
+    pub scores: Vec<(SeqId, Vec<TokenScore>)>,
     /// Sequences whose own part failed, while the others' succeeded.
     pub failures: Vec<(SeqId, SequenceFailure)>,
     /// Memory operations that were refused, as indices into [`Plan::ops`], ascending.
@@ -34,6 +37,7 @@ impl Outcome {
     /// Empties all lists and keeps their room.
     pub fn clear(&mut self) {
         self.samples.clear();
+        self.scores.clear();
         self.failures.clear();
         self.refused.clear();
         self.saved.clear();
@@ -42,7 +46,7 @@ impl Outcome {
 }
 
 /// A token drawn for a sequence.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// Whose.
     pub seq: SeqId,
@@ -50,8 +54,42 @@ pub struct Sample {
     pub token: Token,
     /// Its log-probability, if the sequence was opened with them.
     pub logprob: Option<f32>,
-    /// Whether the token ends the answer (end of text, end of turn).
-    pub end_of_generation: bool,
+    /// The likeliest tokens in its place, likeliest first, if the sequence was opened with them.
+    pub top: Vec<TokenLogprob>,
+    /// Tokens that must follow it, by the sequence's constraint: they are the answer's too, and are
+    /// computed without drawing.
+    pub forced: Vec<Token>,
+    /// Whether the answer ends here.
+    pub ends: Ends,
+}
+
+/// Whether an answer ends with a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ends {
+    /// It goes on.
+    No,
+    /// The token says that it is over (end of text, end of turn), and is no part of it.
+    Before,
+    /// The token, and those forced after it, are its last.
+    After,
+}
+
+/// A token with its log-probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TokenLogprob {
+    /// The token.
+    pub token: Token,
+    /// ln p(token), before any filter.
+    pub logprob: f32,
+}
+
+/// A prompt's token with its log-probability, and what was likelier in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenScore {
+    /// The token and its own.
+    pub chosen: TokenLogprob,
+    /// The likeliest tokens in its place, likeliest first, if they were asked for.
+    pub top: Vec<TokenLogprob>,
 }
 
 /// Why one sequence failed.

@@ -11,8 +11,8 @@
 //! ```
 //! use indwell_kernel::testing::ScriptedBackend;
 //! use indwell_kernel::{
-//!     Backend, CacheUse, Goal, Outcome, Output, Plan, Request, RequestId, SamplingParams,
-//!     Scheduler, SchedulerOptions, Token,
+//!     Backend, CacheUse, Draws, Goal, Outcome, Output, Plan, Request, RequestId, Scheduler,
+//!     SchedulerOptions, Token,
 //! };
 //!
 //! let config = SchedulerOptions::default().validate()?;
@@ -25,8 +25,8 @@
 //!     goal: Goal::Generate,
 //!     cache: CacheUse::Bypass,
 //!     max_tokens: 3,
-//!     sampling: SamplingParams::greedy(),
-//!     logprobs: false,
+//!     draws: Draws::greedy().into(),
+//!     prompt_logprobs: false,
 //!     deadline: None,
 //! });
 //!
@@ -65,6 +65,8 @@
 //! | [`namespace`] | whose prefixes may be shared with whom |
 //! | [`snapshot`] | computed tokens outside the backend's memory |
 //! | [`sampling`] | validated sampling parameters |
+//! | [`constraint`] | what an answer must be, and which tokens may come next |
+//! | [`draws`] | how the tokens of one answer are drawn |
 //! | [`admission`] | the bounded queue's policy |
 //! | [`response`] | which answers may serve other requests |
 //! | [`flight`] | one computation that several callers wait for |
@@ -80,6 +82,8 @@
 pub mod admission;
 pub mod backend;
 pub mod config;
+pub mod constraint;
+pub mod draws;
 pub mod flight;
 pub mod ids;
 pub mod invalid;
@@ -97,8 +101,12 @@ pub mod testing;
 pub mod time;
 
 pub use admission::{AdmissionGate, AdmissionLimits, Overload};
-pub use backend::{Backend, Outcome, Sample, SequenceFailure, StepError};
+pub use backend::{
+    Backend, Ends, Outcome, Sample, SequenceFailure, StepError, TokenLogprob, TokenScore,
+};
 pub use config::{PrefixConfig, Reuse, SchedulerConfig, SchedulerOptions};
+pub use constraint::{Constraint, ConstraintFailure, Matcher, TokenMask};
+pub use draws::{Draws, Logprobs};
 pub use flight::{Caller, Flight, Hold};
 pub use ids::{RequestId, SeqId, SnapshotId, Token};
 pub use invalid::Invalid;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{SamplingParams, SeqId, SnapshotId, SnapshotKey, Token};
+use crate::{Draws, SeqId, SnapshotId, SnapshotKey, Token};
 
 /// A change of the backend's sequence memory. A step's operations run once each, in order,
 /// before its batch, and hold even if the batch then fails.
@@ -14,16 +14,18 @@ use crate::{SamplingParams, SeqId, SnapshotId, SnapshotKey, Token};
 /// `Share`, `Replace`, `Save`, `Restore` and `Compact` may be refused by the backend, which then
 /// has done nothing of it and lists it in [`crate::Outcome::refused`]. A request's sequence whose
 /// `Share` was refused takes no part in the batch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum MemoryOp {
     /// A new request takes the sequence, which is empty.
     Open {
         /// Which sequence.
         seq: SeqId,
         /// How its tokens are drawn.
-        sampling: SamplingParams,
-        /// Whether its samples carry log-probabilities.
-        logprobs: bool,
+        draws: Arc<Draws>,
+        /// The end of its prompt, as far as drawing looks back.
+        prompt: Vec<Token>,
+        /// What is said of its answer already: it was preempted, and goes on.
+        answer: Vec<Token>,
     },
     /// Removes the cells at positions `from` and above.
     Truncate {
@@ -115,7 +117,7 @@ pub struct Chunk {
     /// Where the tokens stand in [`Plan::tokens`].
     pub tokens: Range<usize>,
     /// How many of the last tokens want logits and a sample each: 0 inside a prompt, 1 at its
-    /// end and in decoding, more where drafts are verified.
+    /// end and in decoding, more where drafts are verified or a prompt's tokens are scored.
     pub outputs: u32,
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Namespace, RequestId, SamplingParams, SequenceFailure, SnapshotId, Tier, Timestamp, Token,
+    Draws, Namespace, RequestId, SequenceFailure, SnapshotId, Tier, Timestamp, Token, TokenLogprob,
+    TokenScore,
 };
 
 /// A request that passed validation: tokens, not text.
@@ -23,9 +24,10 @@ pub struct Request {
     /// Tokens to generate at most; at least 1. Without meaning for [`Goal::Cache`].
     pub max_tokens: u32,
     /// How tokens are drawn.
-    pub sampling: SamplingParams,
-    /// Whether each sample carries its log-probability.
-    pub logprobs: bool,
+    pub draws: Arc<Draws>,
+    /// Whether the log-probabilities of the prompt's own tokens are wanted. Then no prefix of it is
+    /// shared, since they come of computing.
+    pub prompt_logprobs: bool,
     /// When the request ends unfinished, if it has a deadline.
     pub deadline: Option<Timestamp>,
 }
@@ -131,6 +133,16 @@ pub enum Output {
         token: Token,
         /// Its log-probability (natural logarithm, before any filter), if it was asked for.
         logprob: Option<f32>,
+        /// The likeliest tokens in its place, likeliest first, if they were asked for.
+        top: Vec<TokenLogprob>,
+    },
+    /// The log-probabilities of some of its prompt's tokens, in their order, one call after the
+    /// other until all but the first have theirs; before its first token.
+    PromptLogprobs {
+        /// Which request.
+        request: RequestId,
+        /// The tokens' own.
+        scores: Vec<TokenScore>,
     },
     /// It is over. Nothing about it follows.
     Ended {

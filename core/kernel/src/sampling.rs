@@ -56,6 +56,12 @@ impl SamplingParams {
         self.is_greedy() || self.seeded
     }
 
+    /// How many of the last tokens before an answer have an effect on what is drawn.
+    #[must_use]
+    pub fn looks_back(&self) -> usize {
+        0
+    }
+
     /// Greedy sampling: the default.
     #[must_use]
     pub fn greedy() -> Self {

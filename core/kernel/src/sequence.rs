@@ -5,9 +5,11 @@
 //! on, a preempted request starts over, forced tokens lengthen `tokens`, and plain decoding is
 //! catching up by one.
 
+use std::sync::Arc;
+
 use crate::prefix::LockId;
 use crate::{
-    CacheUse, Goal, Request, RequestId, SamplingParams, SnapshotId, Tier, Timestamp, Token,
+    CacheUse, Draws, Goal, MemoryOp, Request, RequestId, SeqId, SnapshotId, Tier, Timestamp, Token,
 };
 
 /// A request with its progress.
@@ -19,8 +21,8 @@ pub struct Sequence {
     pub(crate) computed: usize,
     /// The length at which the answer ends for `Length`.
     pub(crate) tokens_max: usize,
-    pub(crate) sampling: SamplingParams,
-    pub(crate) logprobs: bool,
+    pub(crate) draws: Arc<Draws>,
+    pub(crate) prompt_logprobs: bool,
     pub(crate) deadline: Option<Timestamp>,
     /// Order of arrival; a preempted request keeps its own.
     pub(crate) arrival: u64,
@@ -82,8 +84,8 @@ impl Sequence {
             prompt_tokens,
             computed: 0,
             tokens_max: tokens_max.min(request_tokens_max as usize),
-            sampling: request.sampling,
-            logprobs: request.logprobs,
+            draws: request.draws,
+            prompt_logprobs: request.prompt_logprobs,
             deadline: request.deadline,
             arrival,
             admitted: false,
@@ -104,6 +106,18 @@ impl Sequence {
     pub(crate) fn admit(&mut self) {
         self.admitted = true;
         self.tokens.reserve_exact(self.tokens_max.saturating_sub(self.tokens.len()));
+    }
+
+    /// The operation that gives it `seq`: for a preempted request with what it has said so far.
+    pub(crate) fn open(&self, seq: SeqId) -> MemoryOp {
+        let (prompt, answer) = self.tokens.split_at(self.prompt_tokens);
+        let tail = prompt.len().saturating_sub(self.draws.sampling.looks_back());
+        MemoryOp::Open {
+            seq,
+            draws: Arc::clone(&self.draws),
+            prompt: prompt[tail..].to_vec(),
+            answer: answer.to_vec(),
+        }
     }
 
     /// Tokens that are known but not computed.

@@ -1,10 +1,12 @@
 //! What has the same answer has the same key, and nothing else has.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use indwell_kernel::{
-    CacheUse, Effect, Goal, Namespace, NamespaceField, REQUEST_FIELDS, Request, RequestId,
-    ResponseKey, SamplingParams, SemanticSpace, Timestamp, Token,
+    CacheUse, Constraint, Draws, Effect, Goal, Logprobs, Matcher, Namespace, NamespaceField,
+    REQUEST_FIELDS, Request, RequestId, ResponseKey, SamplingParams, SemanticSpace, Timestamp,
+    Token,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -33,11 +35,28 @@ impl Asked {
 
     /// All that changes the answer, written down plainly: what the key must tell apart.
     fn essence(&self) -> impl PartialEq + std::fmt::Debug {
-        let Request { prompt, max_tokens, sampling, logprobs, .. } = &self.request;
+        let Request { prompt, max_tokens, draws, prompt_logprobs, .. } = &self.request;
+        let Draws { sampling, logprobs, constraint } = &**draws;
+        let constraint = constraint.as_ref().map(|constraint| constraint.digest());
         let SamplingParams { temperature, top_k, top_p, min_p, seed, .. } = *sampling;
         let draws = (!sampling.is_greedy()).then_some((temperature, top_k, top_p, min_p, seed));
         let stop: BTreeSet<_> = self.stop.iter().cloned().collect();
-        (self.salt.clone(), prompt.clone(), *max_tokens, draws, *logprobs, stop)
+        let told = (*logprobs, *prompt_logprobs);
+        (self.salt.clone(), prompt.clone(), *max_tokens, draws, told, constraint, stop)
+    }
+}
+
+/// A constraint of one kind or the other.
+#[derive(Debug)]
+struct Kind(u8);
+
+impl Constraint for Kind {
+    fn digest(&self) -> [u8; 32] {
+        [self.0; 32]
+    }
+
+    fn start(&self) -> Box<dyn Matcher> {
+        unreachable!("nothing is computed here")
     }
 }
 
@@ -56,7 +75,10 @@ fn asked() -> impl Strategy<Value = Asked> {
     let sampling = sampling.prop_map(|(temperature, top_k, top_p, min_p, seed, seeded)| {
         SamplingParams { temperature, top_k, top_p, min_p, seed, seeded }
     });
-    let first = (prop::option::of(text()), prompt, 1..3_u32, sampling, any::<bool>());
+    let logprobs = vec![Logprobs::None, Logprobs::Chosen, Logprobs::Top(1), Logprobs::Top(2)];
+    let told = (prop::sample::select(logprobs), any::<bool>());
+    let constraint = prop::option::of((0..2_u8).prop_map(|kind| Arc::new(Kind(kind)) as _));
+    let first = (prop::option::of(text()), prompt, 1..3_u32, sampling, told, constraint);
     let rest = (
         prop::collection::vec(text(), 0..3),
         any::<bool>(),
@@ -64,7 +86,9 @@ fn asked() -> impl Strategy<Value = Asked> {
         prop::collection::vec(1..4_u32, 0..2),
         prop::option::of(any::<u32>()),
     );
-    (first, rest).prop_map(|((salt, prompt, max_tokens, sampling, logprobs), rest)| {
+    (first, rest).prop_map(|((salt, prompt, max_tokens, sampling, told, constraint), rest)| {
+        let (logprobs, prompt_logprobs): (Logprobs, bool) = told;
+        let constraint: Option<Arc<dyn Constraint>> = constraint;
         let (stop, bypasses, id, boundaries, deadline) = rest;
         let namespace = Namespace::builder().finish();
         let deadline = deadline.map(|ms| Timestamp(std::time::Duration::from_millis(ms.into())));
@@ -75,8 +99,8 @@ fn asked() -> impl Strategy<Value = Asked> {
             goal: Goal::Generate,
             cache: if bypasses { CacheUse::Bypass } else { CacheUse::Use(namespace) },
             max_tokens,
-            sampling,
-            logprobs,
+            draws: Arc::new(Draws { sampling, logprobs, constraint }),
+            prompt_logprobs,
             deadline,
         };
         Asked { salt, request, stop }
@@ -103,7 +127,14 @@ fn pair() -> impl Strategy<Value = (Asked, Asked)> {
             to.max_tokens = from.max_tokens;
         }
         if keep() {
+            to.prompt_logprobs = from.prompt_logprobs;
+        }
+        let (from, to) = (&*from.draws, Arc::make_mut(&mut to.draws));
+        if keep() {
             to.logprobs = from.logprobs;
+        }
+        if keep() {
+            to.constraint.clone_from(&from.constraint);
         }
         let (from, to) = (&from.sampling, &mut to.sampling);
         if keep() {
@@ -174,8 +205,8 @@ fn digests_can_be_written_down() {
             goal: Goal::Generate,
             cache: CacheUse::Bypass,
             max_tokens: 4,
-            sampling: SamplingParams::greedy(),
-            logprobs: false,
+            draws: Draws::greedy().into(),
+            prompt_logprobs: false,
             deadline: None,
         },
         stop: Vec::new(),

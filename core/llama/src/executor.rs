@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use indwell_kernel::{Backend, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError};
+use indwell_kernel::{
+    Backend, Ends, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError,
+};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 
 use crate::error::{ContextError, DecodeError, SampleError};
@@ -84,10 +86,10 @@ impl Executor {
     /// Whether the operation was done; `false` if it was refused.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
-            MemoryOp::Open { seq, sampling, logprobs } => {
+            MemoryOp::Open { seq, draws, .. } => {
                 let size = self.context.model().vocabulary().size() as usize;
                 let seat = &mut self.seats[seq.index()];
-                match Sampler::new(sampling, *logprobs, size) {
+                match Sampler::new(&draws.sampling, draws.logprobs.is_any(), size) {
                     Ok(sampler) => seat.sampler = Some(sampler),
                     Err(error) => {
                         seat.failure = Some(SequenceFailure::Sampling(error.to_string()));
@@ -225,11 +227,14 @@ impl Executor {
     }
 
     fn as_sample(&self, seq: SeqId, drawn: Drawn) -> Sample {
+        let ends = self.context.model().vocabulary().is_end_of_generation(drawn.token);
         Sample {
             seq,
             token: drawn.token,
             logprob: drawn.logprob,
-            end_of_generation: self.context.model().vocabulary().is_end_of_generation(drawn.token),
+            top: Vec::new(),
+            forced: Vec::new(),
+            ends: if ends { Ends::Before } else { Ends::No },
         }
     }
 }

@@ -26,7 +26,7 @@
 //! | [`prefix_cache`] | prefixes that requests share, and keeping some |
 //! | [`stream`] | the stream form, and cancelling |
 //! | [`reply`] | events, replies, usage, timings |
-//! | [`message`] | chat messages |
+//! | [`message`] | chat messages, and tools |
 //! | [`error`] | the one error type |
 //! | [`options`] | options by name, for callers without Rust's types |
 //! | [`source`] | where models come from: paths and aliases |
@@ -47,6 +47,7 @@ pub mod prefix_cache;
 pub mod progress;
 mod prompt;
 pub mod reply;
+mod reply_fold;
 pub mod request;
 mod responses;
 mod shared;
@@ -61,16 +62,22 @@ mod worker;
 pub use builder::EngineBuilder;
 pub use engine::Engine;
 pub use error::{Error, ErrorDetails, ErrorKind, Result};
-pub use indwell_kernel::{CacheMode, FinishReason};
+pub use indwell_kernel::CacheMode;
 pub use indwell_llama::{Device, DeviceKind};
 pub use info::{EngineStats, ModelInfo, VERSION, devices};
-pub use message::{Message, Messages, Role, assistant, system, user};
+pub use message::{
+    Message, Messages, Role, Tool, ToolCall, ToolChoice, assistant, system, tool, user,
+};
 pub use options::OptionValue;
 pub use prefix_cache::{
     CacheStats, CacheTier, CacheTierStats, CachedPrefix, PendingPrefix, PrefixFuture, PrefixRequest,
 };
 pub use progress::{Progress, Stage};
-pub use reply::{Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage};
+pub use reply::{
+    Choice, ChoiceFinished, Event, FinishReason, Finished, PromptLogprob, PromptLogprobs,
+    ReasoningDelta, Reply, TextDelta, Timings, TokenLogprob, ToolCallDelta, TopLogprob, Usage,
+};
+pub use reply_fold::ReplyFold;
 pub use request::{Chat, ChatRequest, Completion, CompletionRequest, ReplyFuture, Request};
 pub use responses::{ResponseCacheStats, Semantic, SemanticMatch};
 pub use source::{Alias, ModelSource, aliases, pull};

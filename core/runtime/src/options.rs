@@ -4,6 +4,7 @@
 //! values, and refuses unknown names and wrong types with the same words everywhere. Limits are
 //! checked later, by the kernel, in one place for all.
 
+mod choices;
 mod engine;
 mod prefix;
 mod prefix_cache;
@@ -12,6 +13,7 @@ mod request;
 mod response_cache;
 mod value;
 
+pub(crate) use choices::Choices;
 pub(crate) use engine::{EngineConfig, EngineOptions};
 pub(crate) use prefix::PrefixOptions;
 pub(crate) use prefix_cache::PrefixCacheConfig;

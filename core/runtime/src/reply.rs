@@ -1,17 +1,24 @@
 //! What a request gives back: events as they come, or all of it as a reply.
 
-use indwell_kernel::FinishReason;
-
 use crate::mailbox::Terminal;
-use crate::{CacheTier, Error, Result};
+use crate::{CacheTier, Error, Result, ToolCall};
 
-/// What a stream yields: any number of `Text`, then exactly one of the others, then nothing.
+/// What a stream yields: any number of the first kinds, then exactly one of `Finished`, `Cancelled`
+/// and `Failed`, then nothing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The prompt's tokens with their log-probabilities; once, before all else, where asked for.
+    PromptLogprobs(PromptLogprobs),
+    /// More of what the model thinks before it answers.
+    Reasoning(ReasoningDelta),
     /// More of the answer.
     Text(TextDelta),
-    /// The answer is complete.
+    /// More of a tool call.
+    ToolCall(ToolCallDelta),
+    /// One of several answers is complete: once for each, where there are several.
+    ChoiceFinished(ChoiceFinished),
+    /// The answer is complete, or all of them are.
     Finished(Finished),
     /// The request was cancelled.
     Cancelled,
@@ -23,7 +30,7 @@ impl Event {
     /// Whether it is the last of its stream.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        !matches!(self, Event::Text(_))
+        matches!(self, Event::Finished(_) | Event::Cancelled | Event::Failed(_))
     }
 }
 
@@ -37,19 +44,118 @@ impl Terminal for Event {
     }
 }
 
+/// The prompt's tokens with their log-probabilities.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PromptLogprobs {
+    /// One for each token of the prompt.
+    pub tokens: Vec<PromptLogprob>,
+}
+
+/// A token of the prompt with its log-probability.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PromptLogprob {
+    /// The token's id in the model's vocabulary.
+    pub token: i32,
+    /// ln p of it after those before it, under the model at temperature 1. `None` for the first token:
+    /// nothing precedes it.
+    pub logprob: Option<f32>,
+    /// The likeliest tokens in its place, likeliest first; empty unless asked for.
+    pub top: Box<[TopLogprob]>,
+}
+
+/// More of what the model thinks before it answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReasoningDelta {
+    /// Which of several answers; 0 where there is one.
+    pub choice: u32,
+    /// The text, whole characters only.
+    pub text: String,
+}
+
+/// More of a tool call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToolCallDelta {
+    /// Which of several answers; 0 where there is one.
+    pub choice: u32,
+    /// Which of the answer's calls, from 0.
+    pub index: u32,
+    /// The call's id; in its first event.
+    pub id: Option<String>,
+    /// The tool's name; in its first event.
+    pub name: Option<String>,
+    /// More of the arguments, which are JSON once the call is whole.
+    pub arguments: String,
+}
+
+/// One of several answers is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChoiceFinished {
+    /// Which one.
+    pub choice: u32,
+    /// Why it ended.
+    pub reason: FinishReason,
+}
+
+/// Why a finished answer is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model ended it, or a stop string was reached.
+    Stop,
+    /// `max_tokens` or the context's end was reached.
+    Length,
+    /// The model ended it, and calls tools.
+    ToolCalls,
+}
+
+impl FinishReason {
+    /// The OpenAI API's name for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+            FinishReason::ToolCalls => "tool_calls",
+        }
+    }
+}
+
+impl From<indwell_kernel::FinishReason> for FinishReason {
+    fn from(reason: indwell_kernel::FinishReason) -> Self {
+        match reason {
+            indwell_kernel::FinishReason::Stop => FinishReason::Stop,
+            indwell_kernel::FinishReason::Length => FinishReason::Length,
+        }
+    }
+}
+
 /// More of the answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TextDelta {
+    /// Which of several answers; 0 where there is one.
+    pub choice: u32,
     /// The text, whole characters only. Empty in events that bring nothing but
     /// log-probabilities.
     pub text: String,
-    /// One for each token since the last event; empty unless asked for.
+    /// One for each token since the last event, those of reasoning and of tool calls included; empty
+    /// unless asked for.
     pub logprobs: Vec<TokenLogprob>,
 }
 
 /// A token of the answer with its log-probability.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TokenLogprob {
+    /// The token's id in the model's vocabulary.
+    pub token: i32,
+    /// ln p under the model at temperature 1, before any filter.
+    pub logprob: f32,
+    /// The likeliest tokens in its place, likeliest first; empty unless asked for.
+    pub top: Box<[TopLogprob]>,
+}
+
+/// A token that could have come, with its log-probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TopLogprob {
     /// The token's id in the model's vocabulary.
     pub token: i32,
     /// ln p under the model at temperature 1, before any filter.
@@ -133,9 +239,14 @@ fn decode_tokens_per_second(usage: &Usage, timings: &Timings) -> f64 {
 
 /// A complete answer.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Reply {
-    /// The whole text.
+    /// The whole text, without reasoning and tool calls.
     pub text: String,
+    /// What the model thought before it answered, if it did.
+    pub reasoning: Option<String>,
+    /// The tools that it calls.
+    pub tool_calls: Vec<ToolCall>,
     /// Why it ended.
     pub finish_reason: FinishReason,
     /// What it took in tokens.
@@ -144,33 +255,25 @@ pub struct Reply {
     pub timings: Timings,
     /// One for each token of the answer; empty unless asked for.
     pub logprobs: Vec<TokenLogprob>,
+    /// One for each token of the prompt; empty unless asked for.
+    pub prompt_logprobs: Vec<PromptLogprob>,
+    /// The other answers, where several were asked for: this one is choice 0, the first of these
+    /// choice 1.
+    pub alternatives: Vec<Choice>,
 }
 
-/// Folds a stream's events into its reply.
-#[derive(Debug, Default)]
-pub(crate) struct ReplyFold {
-    text: String,
-    logprobs: Vec<TokenLogprob>,
-}
-
-impl ReplyFold {
-    /// Takes an event; a terminal one gives the result.
-    pub(crate) fn take(&mut self, event: Event) -> Option<Result<Reply>> {
-        match event {
-            Event::Text(delta) => {
-                self.text.push_str(&delta.text);
-                self.logprobs.extend(delta.logprobs);
-                None
-            }
-            Event::Finished(finished) => Some(Ok(Reply {
-                text: std::mem::take(&mut self.text),
-                finish_reason: finished.reason,
-                usage: finished.usage,
-                timings: finished.timings,
-                logprobs: std::mem::take(&mut self.logprobs),
-            })),
-            Event::Cancelled => Some(Err(Error::cancelled())),
-            Event::Failed(error) => Some(Err(error)),
-        }
-    }
+/// One of several complete answers.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Choice {
+    /// The whole text, without reasoning and tool calls.
+    pub text: String,
+    /// What the model thought before it answered, if it did.
+    pub reasoning: Option<String>,
+    /// The tools that it calls.
+    pub tool_calls: Vec<ToolCall>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// One for each token of the answer; empty unless asked for.
+    pub logprobs: Vec<TokenLogprob>,
 }

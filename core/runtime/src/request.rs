@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use indwell_kernel::{Goal, Token};
+use indwell_kernel::{Draws, Goal, Token};
 
 use crate::message::Message;
 use crate::options::{NamedOptions, OptionValue, RequestConfig, RequestOptions};
 use crate::prefix_cache::salted;
 use crate::prompt::{ChatEnd, Prompter};
-use crate::reply::ReplyFold;
+use crate::reply_fold::ReplyFold;
 use crate::responses::questions::Text;
 use crate::shared::Shared;
 use crate::submission::{Answerable, Draft};
@@ -131,6 +131,21 @@ impl<I> Request<I> {
         self
     }
 
+    /// How many answers there are, 1 to 128. Default 1. They share the prompt, which is computed once
+    /// where the prefix cache is on, and differ by their seeds: the first has the request's, each other
+    /// the next one. Without anything random they are all the same.
+    pub fn n(mut self, answers: u32) -> Self {
+        self.options.n = Some(answers.into());
+        self
+    }
+
+    /// Computes so many answers and tells the `n` best, by the mean log-probability of their tokens,
+    /// once all are complete; at least `n`, at most 128. Default: as many as are told.
+    pub fn best_of(mut self, answers: u32) -> Self {
+        self.options.best_of = Some(answers.into());
+        self
+    }
+
     /// How it uses the caches. Default: it is answered from the response cache if it can be,
     /// shares prefixes otherwise, and leaves its own.
     pub fn cache(mut self, cache: CacheMode) -> Self {
@@ -211,14 +226,18 @@ impl<I> Request<I> {
             goal: Goal::Generate,
             cache,
             max_tokens: config.max_tokens,
-            sampling: config.sampling,
-            logprobs: config.logprobs,
+            draws: Arc::new(Draws {
+                sampling: config.sampling,
+                logprobs: config.logprobs,
+                constraint: None,
+            }),
+            prompt_logprobs: false,
             stop: config.stop,
             timeout: config.timeout,
             submitted,
             responses,
         };
-        draft.submit(shared)
+        draft.submit_choices(config.choices, shared)
     }
 }
 

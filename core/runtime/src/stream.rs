@@ -1,5 +1,12 @@
 //! The stream form of a request, and cancelling.
+//!
+//! An event comes from the worker by a [`source`], and goes through what its reader wants of it: the
+//! [`best`] of several answers.
 
+pub(crate) mod best;
+mod source;
+
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -7,8 +14,10 @@ use std::time::Duration;
 
 use indwell_kernel::RequestId;
 
-use crate::mailbox::{Look, Receiver, Taken, deadline_after};
-use crate::reply::ReplyFold;
+use self::best::Best;
+use self::source::{Found, Source};
+use crate::mailbox::{Receiver, deadline_after};
+use crate::reply_fold::ReplyFold;
 use crate::shared::{Command, Shared};
 use crate::{Event, Reply, Result};
 
@@ -21,7 +30,11 @@ use crate::{Event, Reply, Result};
 /// that falls behind pauses its own request and nobody else's.
 #[derive(Debug)]
 pub struct TokenStream {
-    receiver: Receiver,
+    source: Source,
+    /// `None` where all answers are told.
+    best: Option<Best>,
+    /// To be told, in this order, before the source is looked at again.
+    due: VecDeque<Event>,
     canceller: Canceller,
     ended: bool,
 }
@@ -40,7 +53,8 @@ pub enum Wait {
 /// Cancels a request from anywhere.
 #[derive(Clone, Debug)]
 pub struct Canceller {
-    request: RequestId,
+    /// The requests of all its answers.
+    requests: Arc<[RequestId]>,
     shared: Arc<Shared>,
 }
 
@@ -49,17 +63,41 @@ impl Canceller {
     /// [`Event::Cancelled`], and its memory is free within one step, in the middle of its
     /// prompt too. Never blocks.
     pub fn cancel(&self) {
-        self.shared.send(Command::Cancel(self.request));
+        for &request in &*self.requests {
+            self.shared.send(Command::Cancel(request));
+        }
     }
 }
 
 impl TokenStream {
     pub(crate) fn new(receiver: Receiver, request: RequestId, shared: Arc<Shared>) -> Self {
-        Self { receiver, canceller: Canceller { request, shared }, ended: false }
+        Self::of(Source::new(request, receiver), shared)
+    }
+
+    /// The choices of one request; of these the best if `best` says so.
+    pub(crate) fn of_choices(
+        streams: Vec<TokenStream>,
+        best: Option<Best>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let mut whole = Self::of(streams.into_iter().map(Self::into_source).collect(), shared);
+        whole.best = best;
+        whole
+    }
+
+    fn into_source(mut self) -> Source {
+        // What is dropped here is empty, and cancels nothing.
+        self.ended = true;
+        std::mem::take(&mut self.source)
+    }
+
+    fn of(source: Source, shared: Arc<Shared>) -> Self {
+        let canceller = Canceller { requests: source.requests().collect(), shared };
+        Self { source, best: None, due: VecDeque::new(), canceller, ended: false }
     }
 
     pub(crate) fn request(&self) -> RequestId {
-        self.canceller.request
+        self.canceller.requests[0]
     }
 
     /// Cancels the request; see [`Canceller::cancel`]. Events already sent are still read.
@@ -78,8 +116,7 @@ impl TokenStream {
     /// # Blocking
     /// Until the request's next event.
     pub fn next_blocking(&mut self) -> Option<Event> {
-        let look = self.receiver.take_until(None);
-        match self.found(look) {
+        match self.wait(|source| source.take_until(None)) {
             Wait::Event(event) => Some(event),
             Wait::TimedOut | Wait::Ended => None,
         }
@@ -87,14 +124,13 @@ impl TokenStream {
 
     /// The next event, waiting for it at most `timeout`.
     pub fn next_timeout(&mut self, timeout: Duration) -> Wait {
-        let look = self.receiver.take_until(deadline_after(timeout));
-        self.found(look)
+        let deadline = deadline_after(timeout);
+        self.wait(|source| source.take_until(deadline))
     }
 
     /// The next event if it is there already.
     pub fn try_next(&mut self) -> Wait {
-        let look = self.receiver.try_take();
-        self.found(look)
+        self.wait(Source::try_take)
     }
 
     /// Moves every event that is there already to the end of `events`.
@@ -121,17 +157,32 @@ impl TokenStream {
         }
     }
 
-    fn found(&mut self, look: Look) -> Wait {
-        match look {
-            Look::Taken(Taken { event, resume }) => {
+    /// The next event to be told, looking into the source with `look` as often as it takes.
+    fn wait(&mut self, mut look: impl FnMut(&mut Source) -> Found) -> Wait {
+        loop {
+            if let Some(event) = self.due.pop_front() {
                 self.ended = event.is_terminal();
-                if resume {
-                    self.canceller.shared.send(Command::Resume(self.canceller.request));
-                }
-                Wait::Event(event)
+                return Wait::Event(event);
             }
-            Look::Empty => Wait::TimedOut,
-            Look::Ended => Wait::Ended,
+            if self.ended {
+                return Wait::Ended;
+            }
+            match look(&mut self.source) {
+                Found::Event(event, resume) => {
+                    if let Some(request) = resume {
+                        self.canceller.shared.send(Command::Resume(request));
+                    }
+                    match &mut self.best {
+                        None => {
+                            self.ended = event.is_terminal();
+                            return Wait::Event(event);
+                        }
+                        Some(best) => best.take(event, &mut self.due),
+                    }
+                }
+                Found::Nothing => return Wait::TimedOut,
+                Found::End => return Wait::Ended,
+            }
         }
     }
 }
@@ -163,11 +214,19 @@ impl futures_core::Stream for TokenStream {
     type Item = Event;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        let this = self.get_mut();
-        this.receiver.poll_take(context).map(|look| match this.found(look) {
-            Wait::Event(event) => Some(event),
-            Wait::TimedOut | Wait::Ended => None,
-        })
+        let mut pending = false;
+        let wait = self.get_mut().wait(|source| match source.poll_take(context) {
+            Poll::Ready(found) => found,
+            Poll::Pending => {
+                pending = true;
+                Found::Nothing
+            }
+        });
+        match wait {
+            Wait::Event(event) => Poll::Ready(Some(event)),
+            Wait::TimedOut if pending => Poll::Pending,
+            Wait::TimedOut | Wait::Ended => Poll::Ready(None),
+        }
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use indwell_kernel::{
-    CacheUse, Goal, Namespace, Request, ResponseKey, ResponsePolicy, SamplingParams, SemanticSpace,
-    TimeToLive, Timestamp, Token,
+    CacheUse, Draws, Goal, Logprobs, Namespace, Request, ResponseKey, ResponsePolicy,
+    SemanticSpace, TimeToLive, Timestamp, Token,
 };
 
 use crate::mailbox::{Receiver, mailbox};
+use crate::options::Choices;
 use crate::prompt::Prompter;
 use crate::responses::Responses;
 use crate::responses::answer::{Serving, StoredAnswer};
@@ -17,12 +18,13 @@ use crate::responses::in_flight::{Entered, Role};
 use crate::responses::semantic::{Memory, Question, judge};
 use crate::responses::stats::Served;
 use crate::shared::{Command, Shared};
+use crate::stream::best::Best;
 use crate::text::TextAssembler;
 use crate::worker::{Job, Keyed};
 use crate::{Error, Event, Result, Semantic, TokenStream};
 
 /// A request that passed validation and has no name yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     /// Not empty, and within the engine's bounds.
     pub(crate) prompt: Vec<Token>,
@@ -31,8 +33,8 @@ pub(crate) struct Draft {
     pub(crate) goal: Goal,
     pub(crate) cache: CacheUse,
     pub(crate) max_tokens: u32,
-    pub(crate) sampling: SamplingParams,
-    pub(crate) logprobs: bool,
+    pub(crate) draws: Arc<Draws>,
+    pub(crate) prompt_logprobs: bool,
     pub(crate) stop: Vec<String>,
     pub(crate) timeout: Option<Duration>,
     /// When the call was made, before tokenizing.
@@ -42,7 +44,7 @@ pub(crate) struct Draft {
 }
 
 /// A request that stored answers may serve, or whose answer is stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answerable {
     pub(crate) cache: Arc<Responses>,
     pub(crate) namespace: Namespace,
@@ -65,6 +67,37 @@ struct Submission {
 }
 
 impl Draft {
+    /// Submits the request once for each of its answers.
+    ///
+    /// # Errors
+    /// As [`Self::submit`]: then none of them is computed.
+    pub(crate) fn submit_choices(
+        self,
+        choices: Choices,
+        shared: Arc<Shared>,
+    ) -> Result<TokenStream> {
+        if choices.computed == 1 {
+            return self.submit(shared);
+        }
+        let told = self.draws.logprobs;
+        let choice = |index| self.choice(index, choices).submit(Arc::clone(&shared));
+        let streams = (0..choices.computed).map(choice).collect::<Result<Vec<_>>>()?;
+        let best = choices.compares().then(|| Best::new(choices.told as usize, told.is_any()));
+        Ok(TokenStream::of_choices(streams, best, shared))
+    }
+
+    /// The request for the answer at `index`.
+    fn choice(&self, index: u32, choices: Choices) -> Self {
+        let mut draws = Draws::clone(&self.draws);
+        draws.sampling.seed = Choices::seed(draws.sampling.seed, index);
+        if choices.compares() && !draws.logprobs.is_any() {
+            draws.logprobs = Logprobs::Chosen;
+        }
+        // The prompt is the same for all.
+        let prompt_logprobs = self.prompt_logprobs && index == 0;
+        Self { draws: Arc::new(draws), prompt_logprobs, ..self.clone() }
+    }
+
     /// Has a stored answer serve the request, or hands it to the worker, if there is a place for
     /// it.
     ///
@@ -81,8 +114,8 @@ impl Draft {
                 goal: self.goal,
                 cache: self.cache,
                 max_tokens: self.max_tokens,
-                sampling: self.sampling,
-                logprobs: self.logprobs,
+                draws: self.draws,
+                prompt_logprobs: self.prompt_logprobs,
                 deadline: None,
             },
             prompter: self.prompter,

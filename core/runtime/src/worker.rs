@@ -33,7 +33,7 @@ use indwell_kernel::{
     SequenceFailure, Timestamp,
 };
 
-use self::answer::{Answer, Complete, Reader, ToStore};
+use self::answer::{Answer, Complete, Reader, ToStore, TokenProbability};
 pub(crate) use self::caching::Caching;
 pub(crate) use self::job::{Job, Keyed};
 use self::sharing::Sharing;
@@ -243,10 +243,15 @@ impl<B: Backend + Send + 'static> Worker<B> {
                     }
                 }
             }
-            Output::Token { request, token, logprob } => {
+            Output::Token { request, token, logprob, top } => {
                 let Some(answer) = self.answers.get_mut(&request) else { return };
                 self.shared.stats.completion_tokens.fetch_add(1, Relaxed);
-                let told = answer.token(token, logprob, &self.prompter, self.shared.now());
+                let told = answer.token(
+                    token,
+                    TokenProbability { logprob, top },
+                    &self.prompter,
+                    self.shared.now(),
+                );
                 self.hold_or_go_on(request);
                 if told == answer::Told::Stopped {
                     self.scheduler.finish(request, FinishReason::Stop);
@@ -263,6 +268,8 @@ impl<B: Backend + Send + 'static> Worker<B> {
                 self.replan = true;
             }
             Output::Forget { snapshot } => self.caching.forget(snapshot),
+            // Nobody asks for them yet.
+            Output::PromptLogprobs { .. } => {}
             Output::Ended { request, end } => self.end(request, end),
         }
     }
@@ -290,7 +297,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             let counter = match event {
                 Event::Cancelled => &stats.requests_cancelled,
                 Event::Failed(_) => &stats.requests_failed,
-                Event::Finished(_) | Event::Text(_) => &stats.requests_finished,
+                _ => &stats.requests_finished,
             };
             counter.fetch_add(1, Relaxed);
             reader.finish(event);

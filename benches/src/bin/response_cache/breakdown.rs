@@ -13,9 +13,7 @@ use indwell::{CacheTier, Engine, Reply, TokenStream};
 use indwell_benches::document::{Section, cell};
 use indwell_benches::percentile;
 use indwell_benches::traffic::Form;
-use indwell_kernel::{
-    CacheUse, Goal, Namespace, Request, RequestId, ResponseKey, SamplingParams, Token,
-};
+use indwell_kernel::{CacheUse, Draws, Goal, Namespace, Request, RequestId, ResponseKey, Token};
 use indwell_llama::{Model, ModelParams};
 use serde::Serialize;
 
@@ -112,8 +110,8 @@ fn request(prompt_tokens: u32) -> Request {
         goal: Goal::Generate,
         cache: CacheUse::Bypass,
         max_tokens: MAX_TOKENS,
-        sampling: SamplingParams::greedy(),
-        logprobs: false,
+        draws: Draws::greedy().into(),
+        prompt_logprobs: false,
         deadline: None,
     }
 }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::{Namespace, Request, SamplingParams};
+use crate::{Draws, Logprobs, Namespace, Request, SamplingParams};
 
 /// Keeps these digests apart from every other use of blake3.
 const CONTEXT: &str = "indwell 2026-11 response cache key";
@@ -59,6 +59,9 @@ pub const REQUEST_FIELDS: &[RequestField] = &[
     field("seed", Effect::ChangesDraws),
     field("stop", Effect::ChangesAnswer),
     field("logprobs", Effect::ChangesAnswer),
+    // Each of several answers has a key of its own, by its seed.
+    field("n", Effect::ChangesDraws),
+    field("best_of", Effect::ChangesDraws),
     field("cache_salt", Effect::ChangesAnswer),
     field("cache", Effect::ChangesNothing),
     field("cache_ttl_ms", Effect::ChangesNothing),
@@ -77,6 +80,8 @@ enum Part {
     Sampling = 5,
     Logprobs = 6,
     Stop = 7,
+    PromptLogprobs = 8,
+    Constraint = 9,
 }
 
 impl ResponseKey {
@@ -141,8 +146,8 @@ impl Digest {
         let Request {
             prompt: _,
             max_tokens,
-            sampling,
-            logprobs,
+            draws,
+            prompt_logprobs,
             // Only answers have keys; prefixes have none.
             goal: _,
             // Where prompts may be cut, and which cached ones are used, changes no answer.
@@ -154,10 +159,24 @@ impl Digest {
         let mut digest = Self { hasher: blake3::Hasher::new_derive_key(CONTEXT) };
         digest.value(Part::Namespace, namespace.as_bytes());
         digest.value(Part::MaxTokens, &max_tokens.to_le_bytes());
-        digest.value(Part::Logprobs, &[u8::from(*logprobs)]);
+        let Draws { sampling, logprobs, constraint } = &**draws;
+        digest.logprobs(*logprobs);
+        digest.value(Part::PromptLogprobs, &[u8::from(*prompt_logprobs)]);
+        if let Some(constraint) = constraint {
+            digest.value(Part::Constraint, &constraint.digest());
+        }
         digest.sampling(sampling);
         digest.stop(stop);
         digest
+    }
+
+    fn logprobs(&mut self, logprobs: Logprobs) {
+        let told = match logprobs {
+            Logprobs::None => [0, 0],
+            Logprobs::Chosen => [1, 0],
+            Logprobs::Top(count) => [2, count],
+        };
+        self.value(Part::Logprobs, &told);
     }
 
     fn sampling(&mut self, sampling: &SamplingParams) {

@@ -6,8 +6,8 @@ use super::Scheduler;
 use crate::prefix::Need;
 use crate::sequence::Lookup;
 use crate::{
-    End, FinishReason, Goal, MemoryOp, Outcome, Output, Plan, Sample, SeqId, SequenceFailure,
-    StepError,
+    End, Ends, FinishReason, Goal, MemoryOp, Outcome, Output, Plan, Sample, SeqId, SequenceFailure,
+    StepError, TokenScore,
 };
 
 impl Scheduler {
@@ -28,6 +28,9 @@ impl Scheduler {
         for chunk in &plan.chunks {
             self.keep_chunk(chunk.seq);
             self.end_cached(chunk.seq);
+        }
+        for (seq, scores) in &outcome.scores {
+            self.take_scores(*seq, scores);
         }
         for sample in &outcome.samples {
             self.take_sample(sample);
@@ -133,7 +136,7 @@ impl Scheduler {
     fn take_sample(&mut self, sample: &Sample) {
         let Some(sequence) = self.running[sample.seq.index()].as_mut() else { return };
         let request = sequence.request;
-        if sample.end_of_generation {
+        if sample.ends == Ends::Before {
             self.end(request, End::Finished(FinishReason::Stop));
             return;
         }
@@ -143,10 +146,19 @@ impl Scheduler {
             request,
             token: sample.token,
             logprob: sample.logprob,
+            top: sample.top.clone(),
         });
-        if full {
+        if sample.ends == Ends::After {
+            self.end(request, End::Finished(FinishReason::Stop));
+        } else if full {
             self.end(request, End::Finished(FinishReason::Length));
         }
+    }
+
+    fn take_scores(&mut self, seq: SeqId, scores: &[TokenScore]) {
+        let Some(sequence) = self.running[seq.index()].as_ref() else { return };
+        let request = sequence.request;
+        self.outputs.push_back(Output::PromptLogprobs { request, scores: scores.to_vec() });
     }
 
     fn end_failed(&mut self, seq: SeqId, failure: SequenceFailure) {

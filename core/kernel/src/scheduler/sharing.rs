@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use super::Scheduler;
 use crate::prefix::{Match, Need, PrefixTree, Readiness, common_length};
 use crate::sequence::{Hold, Lookup, Sequence};
-use crate::{MemoryOp, Output, Plan, RequestId, Reuse, SeqId, Tier, Token};
+use crate::{Output, Plan, RequestId, Reuse, SeqId, Tier, Token};
 
 /// What admission says of a waiting request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +120,7 @@ impl Scheduler {
     }
 
     fn start(&mut self, mut sequence: Sequence, mut found: Match, seq: SeqId, plan: &mut Plan) {
-        plan.ops.push(MemoryOp::Open {
-            seq,
-            sampling: sequence.sampling,
-            logprobs: sequence.logprobs,
-        });
+        plan.ops.push(sequence.open(seq));
         if !sequence.admitted {
             sequence.admit();
             self.outputs.push_back(Output::Admitted { request: sequence.request });

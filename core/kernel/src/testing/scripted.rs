@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::cells::{Cell, Cells};
 use crate::{
-    Backend, Chunk, MemoryOp, Outcome, Plan, Sample, SchedulerConfig, SeqId, SequenceFailure,
+    Backend, Chunk, Ends, MemoryOp, Outcome, Plan, Sample, SchedulerConfig, SeqId, SequenceFailure,
     SnapshotId, StepError, Token,
 };
 
@@ -314,7 +314,9 @@ impl ScriptedBackend {
                 seq: chunk.seq,
                 token,
                 logprob: None,
-                end_of_generation,
+                top: Vec::new(),
+                forced: Vec::new(),
+                ends: if end_of_generation { Ends::Before } else { Ends::No },
             });
         }
         Ok(())

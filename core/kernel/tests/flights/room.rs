@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault, VirtualClock};
 use indwell_kernel::{
-    Backend, CacheUse, Caller, End, Flight, Goal, Hold, Outcome, Output, Plan, Request, RequestId,
-    SamplingParams, Scheduler, SchedulerConfig, SchedulerOptions, StepError, Token,
+    Backend, CacheUse, Caller, Draws, End, Flight, Goal, Hold, Outcome, Output, Plan, Request,
+    RequestId, Scheduler, SchedulerConfig, SchedulerOptions, StepError, Token,
 };
 
 use crate::random::Random;
@@ -173,8 +173,8 @@ impl Room {
             goal: Goal::Generate,
             cache: CacheUse::Bypass,
             max_tokens: self.max_tokens,
-            sampling: SamplingParams::greedy(),
-            logprobs: false,
+            draws: Draws::greedy().into(),
+            prompt_logprobs: false,
             deadline: None,
         }
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
-    Backend, CacheUse, Chunk, End, FinishReason, Goal, Outcome, Output, Plan, PrefixConfig,
-    Request, RequestId, SamplingParams, Scheduler, SchedulerConfig, SchedulerOptions, SeqId,
-    SequenceFailure, SnapshotPlace, StepError, Tier, Timestamp, Token,
+    Backend, CacheUse, Chunk, Draws, End, FinishReason, Goal, Outcome, Output, Plan, PrefixConfig,
+    Request, RequestId, Scheduler, SchedulerConfig, SchedulerOptions, SeqId, SequenceFailure,
+    SnapshotPlace, StepError, Tier, Timestamp, Token,
 };
 
 /// One request's part of a batch: who, and how many tokens.
@@ -120,8 +120,8 @@ impl Rig {
             goal,
             cache,
             max_tokens,
-            sampling: SamplingParams::greedy(),
-            logprobs: false,
+            draws: Draws::greedy().into(),
+            prompt_logprobs: false,
             deadline: None,
         });
         id
@@ -163,8 +163,8 @@ impl Rig {
             goal: Goal::Generate,
             cache: CacheUse::Bypass,
             max_tokens,
-            sampling: SamplingParams::greedy(),
-            logprobs: false,
+            draws: Draws::greedy().into(),
+            prompt_logprobs: false,
             deadline,
         });
         id

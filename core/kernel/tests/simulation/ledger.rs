@@ -113,6 +113,7 @@ impl Ledger {
         let (Output::Admitted { request }
         | Output::CacheHit { request, .. }
         | Output::Token { request, .. }
+        | Output::PromptLogprobs { request, .. }
         | Output::Ended { request, .. }) = output
         else {
             return Ok(None);
@@ -139,6 +140,7 @@ impl Ledger {
                 Ok(None)
             }
             (Output::Fetch { .. } | Output::Forget { .. }, _) => Ok(None),
+            (Output::PromptLogprobs { .. }, _) => fault("scores that nobody asked for"),
             (Output::Token { .. }, Phase::Waiting) => fault("a token before admission"),
             (Output::Token { token, .. }, Phase::Admitted) => {
                 let (due, ends) = oracle.next_token(&entry.tokens);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault, VirtualClock};
 use indwell_kernel::{
-    AdmissionGate, Backend, CacheUse, FinishReason, Goal, Load, MemoryOp, Namespace,
-    NamespaceField, Outcome, Output, Plan, Request, RequestId, SamplingParams, Scheduler,
-    SnapshotId, SnapshotPlace, StepError, Tier, Token,
+    AdmissionGate, Backend, CacheUse, Draws, FinishReason, Goal, Load, MemoryOp, Namespace,
+    NamespaceField, Outcome, Output, Plan, Request, RequestId, Scheduler, SnapshotId,
+    SnapshotPlace, StepError, Tier, Token,
 };
 
 use crate::ledger::{Cause, Ledger, Phase};
@@ -149,8 +149,8 @@ impl World {
             goal,
             cache: if bypasses { CacheUse::Bypass } else { CacheUse::Use(salted.finish()) },
             max_tokens: self.random.within(1..=40),
-            sampling: SamplingParams::greedy(),
-            logprobs: false,
+            draws: Draws::greedy().into(),
+            prompt_logprobs: false,
             deadline: self
                 .random
                 .one_in(self.scenario.deadlines)
@@ -481,6 +481,7 @@ fn record(output: &Output, history: &mut DefaultHasher) {
         Output::Fetch { snapshot } => (4, snapshot).hash(history),
         Output::Forget { snapshot } => (5, snapshot).hash(history),
         Output::Token { request, token, .. } => (1, request, token).hash(history),
+        Output::PromptLogprobs { request, scores } => (6, request, scores.len()).hash(history),
         Output::Ended { request, end } => (2, request, std::mem::discriminant(end)).hash(history),
     }
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indwell_kernel::{
-    Backend, Chunk, MemoryOp, Namespace, Outcome, Plan, SamplingParams, SeqId, SnapshotId,
-    SnapshotKey, Token,
+    Backend, Chunk, Draws, MemoryOp, Namespace, Outcome, Plan, SeqId, SnapshotId, SnapshotKey,
+    Token,
 };
 use indwell_llama::{Context, Executor, Model, SnapshotStore};
 use parking_lot::Mutex;
@@ -38,7 +38,7 @@ fn executor(model: &Arc<Model>, store: Option<Arc<dyn SnapshotStore>>) -> Execut
 }
 
 fn open(seq: SeqId) -> MemoryOp {
-    MemoryOp::Open { seq, sampling: SamplingParams::greedy(), logprobs: false }
+    MemoryOp::Open { seq, draws: Draws::greedy().into(), prompt: Vec::new(), answer: Vec::new() }
 }
 
 fn share(from: SeqId, to: SeqId, range: Range<u32>) -> MemoryOp {

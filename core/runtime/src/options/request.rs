@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use indwell_kernel::{ResponsePolicy, SamplingOptions, SamplingParams, TimeToLive};
+use indwell_kernel::{Logprobs, ResponsePolicy, SamplingOptions, SamplingParams, TimeToLive};
 
+use super::choices::Choices;
 use super::{NamedOptions, OptionValue, read};
 use crate::{CacheMode, Error, Result, Semantic};
 
@@ -22,6 +23,8 @@ pub(crate) struct RequestOptions {
     pub(crate) stop: Vec<String>,
     pub(crate) timeout_ms: Option<f64>,
     pub(crate) logprobs: Option<bool>,
+    pub(crate) n: Option<i64>,
+    pub(crate) best_of: Option<i64>,
     pub(crate) parse_special: Option<bool>,
     pub(crate) cache: Option<CacheMode>,
     pub(crate) cache_salt: Option<String>,
@@ -37,7 +40,8 @@ pub(crate) struct RequestConfig {
     pub(crate) sampling: SamplingParams,
     pub(crate) stop: Vec<String>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) logprobs: bool,
+    pub(crate) logprobs: Logprobs,
+    pub(crate) choices: Choices,
     pub(crate) parse_special: bool,
     pub(crate) cache: CacheMode,
     pub(crate) cache_salt: Option<String>,
@@ -57,6 +61,8 @@ impl NamedOptions for RequestOptions {
         "stop",
         "timeout_ms",
         "logprobs",
+        "n",
+        "best_of",
         "parse_special",
         "cache",
         "cache_salt",
@@ -74,6 +80,8 @@ impl NamedOptions for RequestOptions {
             "stop" => self.stop = read::texts(name, value)?,
             "timeout_ms" => self.timeout_ms = Some(read::number(name, value)?),
             "logprobs" => self.logprobs = Some(read::flag(name, value)?),
+            "n" => self.n = Some(read::whole(name, value)?),
+            "best_of" => self.best_of = Some(read::whole(name, value)?),
             "parse_special" => self.parse_special = Some(read::flag(name, value)?),
             "cache" => self.cache = Some(read::text(name, value)?.parse()?),
             "cache_salt" => self.cache_salt = Some(read::text(name, value)?),
@@ -104,7 +112,11 @@ impl RequestOptions {
             sampling,
             timeout: self.timeout_ms.map(timeout).transpose()?,
             stop: stop(self.stop)?,
-            logprobs: self.logprobs.unwrap_or(false),
+            logprobs: match self.logprobs {
+                Some(true) => Logprobs::Chosen,
+                Some(false) | None => Logprobs::None,
+            },
+            choices: Choices::of(self.n, self.best_of)?,
             parse_special: self.parse_special.unwrap_or(false),
             cache,
             cache_salt: self.cache_salt.map(cache_salt).transpose()?,
@@ -182,8 +194,8 @@ fn stop(stop: Vec<String>) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use indwell_kernel::{
-        CacheUse, Effect, Goal, Namespace, NamespaceField, REQUEST_FIELDS, Request, RequestId,
-        ResponseKey, Token,
+        CacheUse, Draws, Effect, Goal, Namespace, NamespaceField, REQUEST_FIELDS, Request,
+        RequestId, ResponseKey, Token,
     };
 
     use super::*;
@@ -259,8 +271,12 @@ mod tests {
             goal: Goal::Generate,
             cache: CacheUse::Bypass,
             max_tokens: config.max_tokens,
-            sampling: config.sampling,
-            logprobs: config.logprobs,
+            draws: std::sync::Arc::new(Draws {
+                sampling: config.sampling,
+                logprobs: config.logprobs,
+                constraint: None,
+            }),
+            prompt_logprobs: false,
             deadline: None,
         };
         ResponseKey::of(namespace, &request, &config.stop)
@@ -271,6 +287,8 @@ mod tests {
     #[test]
     fn every_option_does_to_answers_what_the_list_says() {
         let other = |name: &str| match name {
+            // Each answer is a request of its own, with a seed and a key of its own.
+            "n" | "best_of" => None,
             "max_tokens" | "top_k" | "timeout_ms" | "cache_ttl_ms" => Some(OptionValue::Int(5)),
             "seed" => Some(OptionValue::Int(7)),
             "temperature" | "top_p" | "min_p" => Some(OptionValue::Float(0.5)),

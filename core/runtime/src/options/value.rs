@@ -1,5 +1,12 @@
 //! A value of any language, before anyone knows what it should be.
 
+use serde_json::{Map, Number, Value};
+
+use crate::{Error, Result};
+
+/// How deep values may lie in each other.
+const DEPTH_MAX: usize = 128;
+
 /// An option's value as callers without Rust's types give it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -16,6 +23,8 @@ pub enum OptionValue {
     Text(String),
     /// Several values.
     List(Vec<OptionValue>),
+    /// Values with names, in the caller's order.
+    Object(Vec<(String, OptionValue)>),
 }
 
 impl OptionValue {
@@ -30,11 +39,75 @@ impl OptionValue {
             OptionValue::Float(value) => value.to_string(),
             OptionValue::Text(value) => format!("{value:?}"),
             OptionValue::List(values) => format!("a list of {}", values.len()),
+            OptionValue::Object(fields) => format!("an object of {} fields", fields.len()),
         };
         if text.chars().count() > SHOWN_CHARS_MAX {
             text.chars().take(SHOWN_CHARS_MAX).chain(['…']).collect()
         } else {
             text
+        }
+    }
+}
+
+impl OptionValue {
+    /// The value as JSON, for the option called `name`.
+    ///
+    /// # Errors
+    /// `invalid_request` for numbers that JSON has not (NaN, infinities), and for values more than
+    /// 128 deep.
+    pub fn to_json(&self, name: &str) -> Result<Value> {
+        self.to_json_within(name, DEPTH_MAX)
+    }
+
+    fn to_json_within(&self, name: &str, depth: usize) -> Result<Value> {
+        let Some(below) = depth.checked_sub(1) else {
+            return Err(Error::invalid(
+                name,
+                format!("more than {DEPTH_MAX} deep"),
+                format!("lists and objects at most {DEPTH_MAX} deep"),
+                "give a flatter value",
+            ));
+        };
+        Ok(match self {
+            OptionValue::Null => Value::Null,
+            OptionValue::Bool(value) => Value::Bool(*value),
+            OptionValue::Int(value) => Value::from(*value),
+            OptionValue::Float(value) => {
+                let number = Number::from_f64(*value).ok_or_else(|| {
+                    Error::invalid(name, value.to_string(), "finite numbers", "JSON has no others")
+                })?;
+                Value::Number(number)
+            }
+            OptionValue::Text(text) => Value::String(text.clone()),
+            OptionValue::List(values) => {
+                let values = values.iter().map(|value| value.to_json_within(name, below));
+                Value::Array(values.collect::<Result<_>>()?)
+            }
+            OptionValue::Object(fields) => {
+                let fields = fields
+                    .iter()
+                    .map(|(field, value)| Ok((field.clone(), value.to_json_within(name, below)?)));
+                Value::Object(fields.collect::<Result<Map<_, _>>>()?)
+            }
+        })
+    }
+}
+
+impl From<Value> for OptionValue {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => OptionValue::Null,
+            Value::Bool(value) => OptionValue::Bool(value),
+            Value::Number(number) => match number.as_i64() {
+                Some(whole) => OptionValue::Int(whole),
+                None => OptionValue::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => OptionValue::Text(text),
+            Value::Array(values) => OptionValue::List(values.into_iter().map(Into::into).collect()),
+            Value::Object(fields) => {
+                let fields = fields.into_iter().map(|(name, value)| (name, value.into()));
+                OptionValue::Object(fields.collect())
+            }
         }
     }
 }

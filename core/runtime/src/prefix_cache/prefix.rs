@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use indwell_kernel::{CacheUse, Goal, RequestId, SamplingParams};
+use indwell_kernel::{CacheUse, Draws, Goal, RequestId};
 
 use super::salted;
 use crate::CacheMode;
@@ -122,8 +122,8 @@ impl PrefixRequest {
             goal: Goal::Cache,
             cache,
             max_tokens: 1,
-            sampling: SamplingParams::greedy(),
-            logprobs: false,
+            draws: Draws::greedy().into(),
+            prompt_logprobs: false,
             stop: Vec::new(),
             timeout: config.timeout,
             submitted,

@@ -43,7 +43,8 @@ impl StoredAnswer {
             // Once here, once in the index.
             size_of::<SemanticNote>() + 2 * (note.text.len() + size_of_val(&*note.vector))
         });
-        size_of::<Self>() + self.text.len() + size_of_val(&*self.logprobs) + note
+        let tops: usize = self.logprobs.iter().map(|one| size_of_val(&*one.top)).sum();
+        size_of::<Self>() + self.text.len() + size_of_val(&*self.logprobs) + tops + note
     }
 
     /// The events of a reply to a request with this usage and these times.
@@ -55,14 +56,16 @@ impl StoredAnswer {
             cache: Some(serving.tier()),
             semantic_distance: serving.distance,
         };
-        let delta = TextDelta { text: self.text.to_string(), logprobs: self.logprobs.to_vec() };
+        let delta =
+            TextDelta { choice: 0, text: self.text.to_string(), logprobs: self.logprobs.to_vec() };
         let timings = Timings {
             queued_ms: serving.waited_ms,
             ttft_ms: serving.waited_ms,
             total_ms: serving.waited_ms,
             ..Timings::default()
         };
-        [Event::Text(delta), Event::Finished(Finished { reason: self.reason, usage, timings })]
+        let reason = self.reason.into();
+        [Event::Text(delta), Event::Finished(Finished { reason, usage, timings })]
     }
 }
 

@@ -14,7 +14,7 @@ use crate::prompt::Prompter;
 use crate::responses::Generation;
 use crate::responses::answer::{SemanticNote, StoredAnswer};
 use crate::text::TextAssembler;
-use crate::{CacheTier, Event, Finished, TextDelta, Timings, TokenLogprob, Usage};
+use crate::{CacheTier, Event, Finished, TextDelta, Timings, TokenLogprob, TopLogprob, Usage};
 
 /// An answer in the making.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Reader {
         }
         // An allocation a token for the text, and one for log-probabilities where they are asked
         // for: events belong to their readers.
-        let delta = TextDelta { text: text.to_owned(), logprobs: logprobs.to_vec() };
+        let delta = TextDelta { choice: 0, text: text.to_owned(), logprobs: logprobs.to_vec() };
         self.text_told = said.text.len();
         self.logprobs_told = said.logprobs.len();
         self.events.send(Event::Text(delta)) == Delivery::Full
@@ -75,6 +75,13 @@ impl Reader {
     pub(super) fn finish(self, event: Event) {
         self.events.finish(event);
     }
+}
+
+/// What is told of a token's probability.
+#[derive(Debug)]
+pub(super) struct TokenProbability {
+    pub(super) logprob: Option<f32>,
+    pub(super) top: Vec<indwell_kernel::TokenLogprob>,
 }
 
 /// What a token did.
@@ -193,7 +200,7 @@ impl Answer {
     pub(super) fn token(
         &mut self,
         token: Token,
-        logprob: Option<f32>,
+        told: TokenProbability,
         prompter: &Prompter,
         now: Timestamp,
     ) -> Told {
@@ -203,8 +210,10 @@ impl Answer {
         self.piece.clear();
         prompter.append_piece(token, &mut self.piece);
         self.text.push(&self.piece, &mut self.said.text);
-        if let Some(logprob) = logprob.filter(|_| self.logprobs) {
-            self.said.logprobs.push(TokenLogprob { token: token.0, logprob });
+        if let Some(logprob) = told.logprob.filter(|_| self.logprobs) {
+            let top = told.top.iter();
+            let top = top.map(|t| TopLogprob { token: t.token.0, logprob: t.logprob });
+            self.said.logprobs.push(TokenLogprob { token: token.0, logprob, top: top.collect() });
         }
         self.tell();
         if self.text.is_stopped() { Told::Stopped } else { Told::Ongoing }
@@ -226,7 +235,8 @@ impl Answer {
             reader.tell(&self.said);
             let usage = if at == 0 { self.usage } else { shared(self.usage) };
             let timings = times.of(reader.submitted, now);
-            ends.push((reader, Event::Finished(Finished { reason, usage, timings })));
+            let finished = Finished { reason: reason.into(), usage, timings };
+            ends.push((reader, Event::Finished(finished)));
         }
         let keyed = self.keyed.filter(|(keyed, _)| keyed.policy.keeps(&End::Finished(reason)));
         let stored = keyed.map(|(mut keyed, generation)| {

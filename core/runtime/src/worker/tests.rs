@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
-    AdmissionGate, AdmissionLimits, Backend, CacheUse, Goal, Outcome, Plan, SamplingParams,
-    SchedulerConfig, SchedulerOptions, StepError, Token,
+    AdmissionGate, AdmissionLimits, Backend, CacheUse, Draws, Goal, Outcome, Plan, SchedulerConfig,
+    SchedulerOptions, StepError, Token,
 };
 use indwell_llama::{Model, ModelParams};
 
@@ -163,8 +163,8 @@ fn a_prefix_that_finds_no_room_is_told_to_try_again() {
         goal: Goal::Cache,
         cache: CacheUse::Bypass,
         max_tokens: 1,
-        sampling: SamplingParams::greedy(),
-        logprobs: false,
+        draws: Draws::greedy().into(),
+        prompt_logprobs: false,
         stop: Vec::new(),
         timeout: None,
         submitted: rig.shared.now(),

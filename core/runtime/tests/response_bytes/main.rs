@@ -8,8 +8,8 @@ mod responses;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use indwell::{CacheTier, Event, FinishReason, Finished, TextDelta, Timings, TokenLogprob, Usage};
-use indwell_kernel::{Namespace, ResponseKey, SemanticSpace};
+use indwell::{CacheTier, Event, Finished, TextDelta, Timings, TokenLogprob, Usage};
+use indwell_kernel::{FinishReason, Namespace, ResponseKey, SemanticSpace};
 use peak_alloc::PeakAlloc;
 
 use responses::Kept;
@@ -47,7 +47,7 @@ const FORMS: [Form; 5] = [
 
 impl Form {
     fn answer(self, number: u64) -> StoredAnswer {
-        let logprob = TokenLogprob { token: 1, logprob: -0.5 };
+        let logprob = TokenLogprob { token: 1, logprob: -0.5, top: Box::default() };
         let note = |length| SemanticNote {
             space: SemanticSpace::from_bytes([3; 32]),
             text: "q".repeat(80).into(),

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use indwell_kernel::{FinishReason, Namespace, ResponseKey, SemanticSpace};
 use serde::{Deserialize, Serialize};
 
-use crate::TokenLogprob;
 use crate::responses::answer::{SemanticNote, StoredAnswer};
+use crate::{TokenLogprob, TopLogprob};
 
 /// Keeps these digests apart from every other use of blake3.
 const CONTEXT: &str = "indwell 2026-11 response store record";
@@ -35,7 +35,8 @@ struct Record<'a> {
     completion_tokens: u32,
     #[serde(borrow)]
     text: Cow<'a, str>,
-    logprobs: Vec<(i32, f32)>,
+    /// Each with the likeliest in its place.
+    logprobs: Vec<PlainLogprob>,
     note: Option<Note<'a>>,
 }
 
@@ -64,7 +65,7 @@ pub(super) fn encode(key: ResponseKey, order: u64, answer: &StoredAnswer) -> Vec
         },
         completion_tokens: answer.completion_tokens,
         text: Cow::Borrowed(&*answer.text),
-        logprobs: answer.logprobs.iter().map(|one| (one.token, one.logprob)).collect(),
+        logprobs: answer.logprobs.iter().map(plain).collect(),
         note: answer.semantic.as_deref().map(|note| Note {
             space: *note.space.as_bytes(),
             text: Cow::Borrowed(&*note.text),
@@ -90,10 +91,9 @@ pub(super) fn decode(key: ResponseKey, bytes: &[u8]) -> Option<StoredAnswer> {
     if !rest.is_empty() {
         return None;
     }
-    let logprob = |(token, logprob)| TokenLogprob { token, logprob };
     Some(StoredAnswer {
         text: record.text.into(),
-        logprobs: record.logprobs.into_iter().map(logprob).collect(),
+        logprobs: record.logprobs.into_iter().map(of_plain).collect(),
         reason: match record.reason {
             Reason::Stop => FinishReason::Stop,
             Reason::Length => FinishReason::Length,
@@ -109,6 +109,17 @@ pub(super) fn decode(key: ResponseKey, bytes: &[u8]) -> Option<StoredAnswer> {
             })
         }),
     })
+}
+
+type PlainLogprob = (i32, f32, Vec<(i32, f32)>);
+
+fn plain(of: &TokenLogprob) -> PlainLogprob {
+    (of.token, of.logprob, of.top.iter().map(|top| (top.token, top.logprob)).collect())
+}
+
+fn of_plain((token, logprob, top): PlainLogprob) -> TokenLogprob {
+    let top = top.into_iter().map(|(token, logprob)| TopLogprob { token, logprob });
+    TokenLogprob { token, logprob, top: top.collect() }
 }
 
 fn payload(key: ResponseKey, bytes: &[u8]) -> Option<&[u8]> {

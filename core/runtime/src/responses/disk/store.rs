@@ -28,7 +28,7 @@ use super::{directory, record};
 use crate::responses::answer::StoredAnswer;
 
 /// The version of what is in the tables.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const ANSWERS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("answers");

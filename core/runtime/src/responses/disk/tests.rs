@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use super::Disk;
 use super::directory::STORE;
-use crate::TokenLogprob;
 use crate::responses::answer::{SemanticNote, StoredAnswer};
+use crate::{TokenLogprob, TopLogprob};
 
 const ENGINE: [u8; 32] = [7; 32];
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -29,7 +29,13 @@ fn key(number: u64) -> ResponseKey {
 
 /// An answer of about `length` bytes, with everything that an answer can have.
 fn answer_of(number: u64, length: usize) -> StoredAnswer {
-    let logprob = |token: i32| TokenLogprob { token, logprob: -0.25 * token as f32 };
+    let logprob = |token: i32| TokenLogprob {
+        token,
+        logprob: -0.25 * token as f32,
+        top: (0..token % 3)
+            .map(|other| TopLogprob { token: other, logprob: -0.5 * other as f32 })
+            .collect(),
+    };
     StoredAnswer {
         text: format!("{number}: {}", "ä".repeat(length / 2)).into(),
         logprobs: (0..(number % 4) as i32).map(logprob).collect(),
