@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indwell::{
-    ChatRequest, CompletionRequest, Engine, Error, Event, Message, OptionValue, Reply, TokenStream,
+    ChatRequest, CompletionRequest, Engine, Error, Event, Message, OptionValue, Reply, ReplyFold,
+    TokenStream,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
@@ -249,36 +250,22 @@ fn option(value: &Value) -> OptionValue {
         Value::String(text) if text == "NaN" => OptionValue::Float(f64::NAN),
         Value::String(text) => OptionValue::Text(text.clone()),
         Value::Array(values) => OptionValue::List(values.iter().map(option).collect()),
-        Value::Object(_) => panic!("no option is an object"),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), option(value)));
+            OptionValue::Object(fields.collect())
+        }
     }
 }
 
-/// Folds a stream by hand, and checks that it ends with exactly one terminal event.
+/// Reads a stream event by event, and checks that it ends with exactly one terminal event.
 fn fold(stream: TokenStream) -> Result<Reply, Error> {
-    let (mut text, mut logprobs) = (String::new(), Vec::new());
     let events: Vec<Event> = stream.into_iter().collect();
     let terminal = events.iter().filter(|event| event.is_terminal()).count();
     assert_eq!(terminal, 1, "{events:?}");
-    for event in events {
-        match event {
-            Event::Text(delta) => {
-                text.push_str(&delta.text);
-                logprobs.extend(delta.logprobs);
-            }
-            Event::Finished(finished) => {
-                return Ok(Reply {
-                    text,
-                    finish_reason: finished.reason,
-                    usage: finished.usage,
-                    timings: finished.timings,
-                    logprobs,
-                });
-            }
-            Event::Failed(error) => return Err(error),
-            other => panic!("nobody cancelled, but {other:?}"),
-        }
-    }
-    unreachable!("the terminal event returned")
+    assert!(!events.iter().any(|event| matches!(event, Event::Cancelled)), "nobody cancelled");
+    let mut fold = ReplyFold::default();
+    let mut results = events.into_iter().filter_map(|event| fold.take(event));
+    results.next().expect("the terminal event gives the result")
 }
 
 fn check_reply(expect: &Expect, reply: &Reply) -> Result<(), Failed> {

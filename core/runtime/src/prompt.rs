@@ -86,7 +86,7 @@ impl Prompter {
                 "give the chat so far, with the person's message last",
             ));
         }
-        self.check_bytes(messages.iter().map(|message| message.content.len()).sum())?;
+        self.check_bytes(messages.iter().map(Message::bytes).sum())?;
         let shielded = self.shield.shield(messages);
         let rendered = template.render(&shielded.messages, end)?;
         let vocabulary = self.model.vocabulary();

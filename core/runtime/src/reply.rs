@@ -1,7 +1,7 @@
 //! What a request gives back: events as they come, or all of it as a reply.
 
 use crate::mailbox::Terminal;
-use crate::{CacheTier, Error, Result, ToolCall};
+use crate::{CacheTier, Error, ToolCall};
 
 /// What a stream yields: any number of the first kinds, then exactly one of `Finished`, `Cancelled`
 /// and `Failed`, then nothing.

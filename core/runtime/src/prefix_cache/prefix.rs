@@ -187,8 +187,6 @@ impl PendingPrefix {
 
     fn take(&mut self, event: Event) -> Option<Result<CachedPrefix>> {
         match event {
-            // A prefix has no text.
-            Event::Text(_) => None,
             Event::Finished(end) => Some(
                 self.pinned
                     .take()
@@ -197,6 +195,8 @@ impl PendingPrefix {
             ),
             Event::Cancelled => Some(Err(Error::cancelled())),
             Event::Failed(error) => Some(Err(error)),
+            // A prefix has no text.
+            _ => None,
         }
     }
 }

@@ -126,7 +126,7 @@ impl Answer {
             text: job.text,
             usage: Usage { prompt_tokens: job.prompt_tokens, ..Usage::default() },
             uses_cache: request.cache.namespace().is_some(),
-            logprobs: request.logprobs,
+            logprobs: request.draws.logprobs.is_any(),
             keyed: job.keyed.map(|keyed| (keyed, generation)),
             admitted: None,
             first_token: None,

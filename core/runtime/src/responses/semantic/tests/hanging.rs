@@ -34,7 +34,7 @@ impl Rig {
     /// Asks what hangs at `gate`, until it does: on a busy machine its time may be over before it
     /// gets there. Gives the verdict, having checked that what hangs can't give another, and does
     /// not hold memory.
-    fn abandon(&self, semantic: &Semantic, gate: &Gate) -> Verdict {
+    pub(super) fn abandon(&self, semantic: &Semantic, gate: &Gate) -> Verdict {
         let deadline = Instant::now() + PATIENCE;
         let before = self.threads.counts().abandoned;
         let holders = Arc::strong_count(&self.memory);
