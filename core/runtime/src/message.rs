@@ -2,6 +2,8 @@
 //!
 //! Plain data, checked where it is put to use. Every text in it is text: none becomes a control token.
 
+mod read;
+
 use std::fmt;
 use std::str::FromStr;
 
