@@ -79,3 +79,10 @@ fn response_cache_answers_the_same_question_once() {
     starts(5, "3 answers are forgotten");
     assert!(!output.lines().nth(2).expect("a third line").starts_with("response"), "{output}");
 }
+
+#[test]
+fn dispatch_prints_events_and_a_metric() {
+    let output = run(env!("CARGO_BIN_EXE_example-dispatch"));
+    assert!(output.starts_with("status 200\ndata: {"), "{output}");
+    assert!(output.contains("data: [DONE]\n\nindwell:generation_tokens_total{"), "{output}");
+}

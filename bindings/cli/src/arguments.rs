@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Chat(ChatArguments),
     /// Continue a text
     Complete(CompleteArguments),
+    /// Serve a model in OpenAI's shapes, on a port of this machine
+    Serve(ServeArguments),
     /// Fetch a model by its alias and print the path of its file
     #[command(after_help = alias_list())]
     Pull {
@@ -70,6 +72,34 @@ pub(crate) struct CompleteArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
+pub(crate) struct ServeArguments {
+    /// Path of a GGUF file, or an alias (see `indwell pull`)
+    pub(crate) model: String,
+    /// The address to listen on; others than this machine's own need an API key
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// The port; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The key that clients have to give; INDWELL_API_KEY hides it from who lists processes
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// Serve pages of this origin too, or of any with *; may be given several times
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// How long requests may go on after Ctrl-C or SIGTERM, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    pub(crate) grace_ms: u64,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+const SERVE_HELP: &str = "\
+Paths: /v1/chat/completions, /v1/completions, /v1/models, /health, /metrics.
+Once it listens, it says where, on standard output.";
 
 /// Options of a request, as the library names them.
 #[derive(Debug, Args)]

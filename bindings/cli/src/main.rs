@@ -8,7 +8,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`arguments`] | the command line, and its way to the library's options |
-//! | [`chat`], [`complete`], [`pull`], [`devices`] | one command each |
+//! | [`chat`], [`complete`], [`serve`], [`pull`], [`devices`] | one command each |
 //! | [`conversation`] | the messages of a chat, kept well formed |
 //! | [`prompt`] | where the prompt comes from |
 //! | [`answer`] | printing a stream, and ending it on Ctrl-C |
@@ -31,6 +31,7 @@ mod interrupt;
 mod progress;
 mod prompt;
 mod pull;
+mod serve;
 mod size;
 mod stats;
 
@@ -57,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Chat(arguments) => chat::run(&arguments),
         Command::Complete(arguments) => complete::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Pull { alias } => pull::run(alias.as_deref()),
         Command::Devices => devices::run(),
     }

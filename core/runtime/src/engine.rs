@@ -47,6 +47,10 @@ impl Engine {
         Self { handle: Arc::new(Handle { shared, abort, worker: Mutex::new(Some(worker)) }) }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
     /// A chat: the next message of the assistant. Takes a text, or messages.
     pub fn chat(&self, messages: impl Into<Messages>) -> ChatRequest {
         ChatRequest::chat(Arc::clone(&self.handle.shared), messages.into().0)
@@ -141,6 +145,18 @@ impl Engine {
             return Err(Error::forked());
         }
         Ok(self.handle.shared.snapshot())
+    }
+
+    /// The same and more as text that Prometheus reads: counters, gauges, and histograms of times
+    /// to first tokens and between tokens, under vLLM's names with `indwell:` in front. A server
+    /// gives it out as [`crate::METRICS_CONTENT_TYPE`]. Never blocks; works after closing too.
+    ///
+    /// # Errors
+    /// `forked` in a forked process.
+    pub fn metrics_text(&self) -> Result<String> {
+        let stats = self.stats()?;
+        let shared = &self.handle.shared;
+        Ok(shared.metrics.text(&stats, &crate::openai::model_id(&shared.info)))
     }
 
     /// Closes the engine: requests in flight end as `engine_closed`, later calls are refused,

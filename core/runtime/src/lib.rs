@@ -28,6 +28,7 @@
 //! | [`reply`] | events, replies, usage, timings |
 //! | [`message`] | chat messages, and tools |
 //! | [`error`] | the one error type |
+//! | [`openai`] | requests and answers in OpenAI's shapes |
 //! | [`options`] | options by name, for callers without Rust's types |
 //! | [`source`] | where models come from: paths and aliases |
 //! | [`progress`] | work that takes longer than a second, told |
@@ -42,6 +43,8 @@ pub mod info;
 mod machine;
 mod mailbox;
 pub mod message;
+mod metrics;
+pub mod openai;
 pub mod options;
 pub mod prefix_cache;
 pub mod progress;
@@ -68,6 +71,8 @@ pub use info::{EngineStats, ModelInfo, VERSION, devices};
 pub use message::{
     Message, Messages, Role, Tool, ToolCall, ToolChoice, assistant, system, tool, user,
 };
+pub use metrics::METRICS_CONTENT_TYPE;
+pub use openai::{HttpCanceller, HttpEvent, HttpExchange, HttpHead, HttpRequest, HttpWait};
 pub use options::OptionValue;
 pub use prefix_cache::{
     CacheStats, CacheTier, CacheTierStats, CachedPrefix, PendingPrefix, PrefixFuture, PrefixRequest,

@@ -222,6 +222,18 @@ impl Finished {
 }
 
 impl Reply {
+    /// Each of its answers, in the order of their numbers.
+    pub(crate) fn into_choices(self) -> Vec<Choice> {
+        let first = Choice {
+            text: self.text,
+            reasoning: self.reasoning,
+            tool_calls: self.tool_calls,
+            finish_reason: self.finish_reason,
+            logprobs: self.logprobs,
+        };
+        std::iter::once(first).chain(self.alternatives).collect()
+    }
+
     /// Tokens per second after the first one: (completion_tokens − 1) / decode time. 0 for
     /// answers of fewer than two tokens.
     #[must_use]

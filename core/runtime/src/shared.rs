@@ -12,6 +12,7 @@ use crossbeam_channel::Sender;
 use indwell_kernel::{AdmissionGate, NamespaceBuilder, RequestId, Timestamp};
 use parking_lot::Mutex;
 
+use crate::metrics::Metrics;
 use crate::prefix_cache::SharedCaches;
 use crate::prompt::Prompter;
 use crate::responses::Responses;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) info: ModelInfo,
     pub(crate) limits: RequestLimits,
     pub(crate) stats: SharedStats,
+    pub(crate) metrics: Metrics,
     pub(crate) caches: SharedCaches,
     /// Of prefixes without a salt; `None` without a prefix cache.
     namespace: Option<NamespaceBuilder>,
@@ -105,6 +107,7 @@ impl Shared {
             info,
             limits,
             stats: SharedStats { cells_total, ..SharedStats::default() },
+            metrics: Metrics::default(),
             caches: SharedCaches::default(),
             namespace: None,
             responses: None,

@@ -165,6 +165,7 @@ impl Submission {
             waited_ms: waited.as_secs_f64() * 1000.0,
             distance: None,
         });
+        events.iter().for_each(|event| self.shared.metrics.ended(event));
         TokenStream::new(Receiver::ready(events), self.request.id, self.shared)
     }
 

@@ -246,12 +246,10 @@ impl<B: Backend + Send + 'static> Worker<B> {
             Output::Token { request, token, logprob, top } => {
                 let Some(answer) = self.answers.get_mut(&request) else { return };
                 self.shared.stats.completion_tokens.fetch_add(1, Relaxed);
-                let told = answer.token(
-                    token,
-                    TokenProbability { logprob, top },
-                    &self.prompter,
-                    self.shared.now(),
-                );
+                let now = self.shared.now();
+                answer.measure(&self.shared.metrics, now);
+                let told =
+                    answer.token(token, TokenProbability { logprob, top }, &self.prompter, now);
                 self.hold_or_go_on(request);
                 if told == answer::Told::Stopped {
                     self.scheduler.finish(request, FinishReason::Stop);
@@ -293,6 +291,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         // Before the events: whoever reads one may ask for the load next.
         self.publish_load();
         for (reader, event) in ends {
+            self.shared.metrics.ended(&event);
             let stats = &self.shared.stats;
             let counter = match event {
                 Event::Cancelled => &stats.requests_cancelled,

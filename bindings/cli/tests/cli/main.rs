@@ -3,8 +3,12 @@
 
 mod answers;
 mod chats;
+#[cfg(unix)]
+mod client;
 mod commands;
 mod interrupts;
 mod program;
 mod refusals;
 mod responses;
+#[cfg(unix)]
+mod serving;

@@ -14,7 +14,7 @@ pub(crate) fn model() -> String {
 /// every layer of the model, which takes many times as long where tests run side by side.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_indwell"));
-    let computes = matches!(arguments, ["chat" | "complete", ..]);
+    let computes = matches!(arguments, ["chat" | "complete" | "serve", ..]);
     if computes && !arguments.contains(&"--threads") {
         command.args(&arguments[..1]).args(["--threads", "1"]).args(&arguments[1..]);
     } else {

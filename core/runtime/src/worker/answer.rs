@@ -10,6 +10,7 @@ use indwell_kernel::{
 
 use super::job::{Job, Keyed};
 use crate::mailbox::{Delivery, Sender};
+use crate::metrics::Metrics;
 use crate::prompt::Prompter;
 use crate::responses::Generation;
 use crate::responses::answer::{SemanticNote, StoredAnswer};
@@ -195,6 +196,16 @@ impl Answer {
     /// Whether computing has to pause or to go on, if that changed.
     pub(super) fn hold(&mut self) -> Option<Hold> {
         self.flight.hold()
+    }
+
+    /// Measures how long its readers waited for the token that comes now.
+    pub(super) fn measure(&self, metrics: &Metrics, now: Timestamp) {
+        // At first that is when the request came.
+        let waited = now.since(self.last_token);
+        match self.first_token {
+            None => metrics.first_token(waited),
+            Some(_) => metrics.next_token(waited),
+        }
     }
 
     pub(super) fn token(

@@ -87,6 +87,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         let waited_ms = now.since(job.submitted).as_secs_f64() * 1000.0;
         let serving = Serving { prompt_tokens: job.prompt_tokens, waited_ms, distance };
         let [text, finished] = answer.events(serving);
+        self.shared.metrics.ended(&finished);
         job.events.send(text);
         job.events.finish(finished);
     }
