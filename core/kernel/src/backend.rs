@@ -1,6 +1,6 @@
 //! Who executes a plan: llama.cpp in production, a script in simulation.
 
-use crate::{Plan, SeqId, SnapshotId, Token};
+use crate::{ConstraintFailure, Plan, SeqId, SnapshotId, Token};
 
 /// Executes plans. One call is one step; nothing runs between calls.
 pub trait Backend {
@@ -101,6 +101,9 @@ pub enum SequenceFailure {
     /// Its logits could not be sampled.
     #[error("no token could be sampled: {0}")]
     Sampling(String),
+    /// Its constraint can't be followed any further.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintFailure),
     /// The memory had no cells for it, alone.
     #[error("the KV cache has no room for this request, though nothing else is running")]
     NoCells,

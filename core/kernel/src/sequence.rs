@@ -130,6 +130,11 @@ impl Sequence {
         self.behind() == 1 && self.tokens.len() > self.prompt_tokens
     }
 
+    /// Whether more of its answer than its newest token is known and not computed.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        !self.is_prefilling() && self.behind() > 1
+    }
+
     /// The most cells it can ever use. The last sampled token is never computed.
     pub(crate) fn cells_needed(&self) -> u32 {
         u32::try_from(self.tokens_max.saturating_sub(1).max(self.prompt_tokens))

@@ -62,6 +62,12 @@ pub const REQUEST_FIELDS: &[RequestField] = &[
     // Each of several answers has a key of its own, by its seed.
     field("n", Effect::ChangesDraws),
     field("best_of", Effect::ChangesDraws),
+    field("json_schema", Effect::ChangesAnswer),
+    field("json_object", Effect::ChangesAnswer),
+    field("regex", Effect::ChangesAnswer),
+    field("choice", Effect::ChangesAnswer),
+    field("lark", Effect::ChangesAnswer),
+    field("gbnf", Effect::ChangesAnswer),
     field("cache_salt", Effect::ChangesAnswer),
     field("cache", Effect::ChangesNothing),
     field("cache_ttl_ms", Effect::ChangesNothing),

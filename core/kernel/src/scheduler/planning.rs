@@ -1,9 +1,10 @@
 //! Planning: who runs in the next step, and with how many tokens.
 //!
-//! Order of the budget (`batch_tokens`): decoding sequences one token each, then running
-//! prefills in order of arrival, then new requests in order of arrival. While anything decodes,
-//! all prefill together is held to `prefill_chunk_tokens`, so that a long prompt does not stop
-//! the others' streams. A request is admitted when a sequence is free and all the cells it can
+//! Order of the budget (`batch_tokens`): decoding sequences one token each, then answers that are
+//! behind by more (by tokens that were forced), then running prefills, then new requests, each in
+//! order of arrival. While anything decodes, all the rest together is held to
+//! `prefill_chunk_tokens`, so that neither a long prompt nor a long forced text stops the others'
+//! streams; beside answers that are behind, prompts are. A request is admitted when a sequence is free and all the cells it can
 //! come to need are; nobody overtakes the first that could go on, so nobody starves. After a lack
 //! of cells nobody is admitted until a request ends, or the preempted one would take them again.
 
@@ -21,10 +22,16 @@ impl Scheduler {
         plan.ops.append(&mut self.ops);
         let mut budget = self.config.batch_tokens as usize;
         budget -= self.plan_decodes(plan);
+        let chunk_tokens = self.config.prefill_chunk_tokens as usize;
         if !plan.chunks.is_empty() {
-            budget = budget.min(self.config.prefill_chunk_tokens as usize);
+            budget = budget.min(chunk_tokens);
         }
-        budget -= self.plan_prefills(plan, budget);
+        let forced = self.plan_behind(plan, budget, Sequence::is_catching_up);
+        budget -= forced;
+        if forced > 0 {
+            budget = budget.min(chunk_tokens.saturating_sub(forced));
+        }
+        budget -= self.plan_behind(plan, budget, Sequence::is_prefilling);
         self.admit(plan, budget);
         self.tend_cache(plan);
         self.step_open = !plan.is_empty();
@@ -40,16 +47,22 @@ impl Scheduler {
         plan.chunks.len()
     }
 
-    fn plan_prefills(&self, plan: &mut Plan, budget: usize) -> usize {
+    /// Chunks of the sequences that are behind in one way, the earliest arrival first.
+    fn plan_behind(
+        &self,
+        plan: &mut Plan,
+        budget: usize,
+        is_behind: impl Fn(&Sequence) -> bool,
+    ) -> usize {
         let mut spent = 0;
         let mut last = None;
         // A scan for each chunk instead of a sorted list: nothing to allocate or to keep in step.
         while spent < budget
             && let Some((seq, sequence)) = numbered(&self.running)
-                .filter(|(_, s)| !s.paused && !s.is_decoding() && Some(s.arrival) > last)
+                .filter(|(_, s)| !s.paused && is_behind(s) && Some(s.arrival) > last)
                 .min_by_key(|(_, s)| s.arrival)
         {
-            spent += self.push_prefill(plan, seq, sequence, budget - spent);
+            spent += self.push_chunk(plan, seq, sequence, budget - spent);
             last = Some(sequence.arrival);
         }
         spent
@@ -74,7 +87,7 @@ impl Scheduler {
                     let Some(sequence) = self.running[free].as_ref().filter(|s| !s.paused) else {
                         continue;
                     };
-                    budget -= self.push_prefill(plan, seq, sequence, budget);
+                    budget -= self.push_chunk(plan, seq, sequence, budget);
                 }
             }
         }
@@ -82,13 +95,7 @@ impl Scheduler {
 
     /// Plans up to `budget` tokens of what `sequence` is behind, and says how many. Where prefixes
     /// can't be cut anywhere, a chunk ends where the prompt may be cut.
-    fn push_prefill(
-        &self,
-        plan: &mut Plan,
-        seq: SeqId,
-        sequence: &Sequence,
-        budget: usize,
-    ) -> usize {
+    fn push_chunk(&self, plan: &mut Plan, seq: SeqId, sequence: &Sequence, budget: usize) -> usize {
         let exact = self.config.prefix.reuse == Reuse::ExactEnds;
         let until = if exact { sequence.next_boundary() } else { sequence.tokens.len() };
         let length = (until - sequence.computed).min(budget);

@@ -133,6 +133,8 @@ impl Scheduler {
         }
     }
 
+    /// A sample and the tokens forced after it are the sequence's newest; what is beyond the
+    /// answer's room is not.
     fn take_sample(&mut self, sample: &Sample) {
         let Some(sequence) = self.running[sample.seq.index()].as_mut() else { return };
         let request = sequence.request;
@@ -141,16 +143,22 @@ impl Scheduler {
             return;
         }
         sequence.tokens.push(sample.token);
-        let full = sequence.tokens.len() >= sequence.tokens_max;
         self.outputs.push_back(Output::Token {
             request,
             token: sample.token,
             logprob: sample.logprob,
             top: sample.top.clone(),
         });
-        if sample.ends == Ends::After {
+        let room = sequence.tokens_max - sequence.tokens.len();
+        let forced = &sample.forced[..sample.forced.len().min(room)];
+        for &token in forced {
+            sequence.tokens.push(token);
+            let (logprob, top) = (None, Vec::new());
+            self.outputs.push_back(Output::Token { request, token, logprob, top });
+        }
+        if sample.ends == Ends::After && forced.len() == sample.forced.len() {
             self.end(request, End::Finished(FinishReason::Stop));
-        } else if full {
+        } else if sequence.tokens.len() >= sequence.tokens_max {
             self.end(request, End::Finished(FinishReason::Length));
         }
     }

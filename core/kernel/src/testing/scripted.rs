@@ -1,5 +1,6 @@
 //! A backend that computes nothing: it keeps the cells a real one would, checks every plan
-//! against the contract, and draws tokens that depend only on the sequence's tokens so far.
+//! against the contract, and draws tokens that depend only on the sequence's tokens so far. Where
+//! it is told to force tokens, they are those that it would draw.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -33,6 +34,8 @@ pub struct ScriptedBackend {
     cells: Cells,
     /// Cells by sequence; `None` where no request is open.
     memory: Vec<Option<Vec<Cell>>>,
+    /// What each running sequence's answer is, as a matcher would have followed it.
+    said: Vec<Vec<Token>>,
     snapshots: HashMap<SnapshotId, Saved>,
     /// One entry a step; `None` and an empty script are success.
     faults: VecDeque<Option<StepFault>>,
@@ -43,6 +46,8 @@ pub struct ScriptedBackend {
     has_refused: bool,
     /// One token in so many, fixed by the tokens before it, ends the answer.
     answer_tokens_mean: u64,
+    /// Tokens that are forced after a sample, at most; how many is fixed by the tokens before.
+    forced_tokens_max: u64,
     steps: u64,
 }
 
@@ -66,12 +71,14 @@ impl ScriptedBackend {
                 .map(|_| None)
                 .chain((0..keepers).map(|_| Some(Vec::new())))
                 .collect(),
+            said: vec![Vec::new(); running as usize],
             snapshots: HashMap::new(),
             faults: VecDeque::new(),
             refusals: 0,
             refusable: 0,
             has_refused: false,
             answer_tokens_mean: u64::MAX,
+            forced_tokens_max: 0,
             steps: 0,
         }
     }
@@ -80,6 +87,13 @@ impl ScriptedBackend {
     #[must_use]
     pub fn with_answers_of_about(mut self, tokens: u64) -> Self {
         self.answer_tokens_mean = tokens.max(1);
+        self
+    }
+
+    /// Forces up to `tokens` tokens after each sample.
+    #[must_use]
+    pub fn with_forced_tokens(mut self, tokens: u64) -> Self {
+        self.forced_tokens_max = tokens;
         self
     }
 
@@ -136,13 +150,28 @@ impl ScriptedBackend {
         (token, (hash >> 16).is_multiple_of(self.answer_tokens_mean))
     }
 
+    /// The tokens that are forced after `tokens`, and whether the answer then is complete.
+    #[must_use]
+    pub fn forced_after(&self, tokens: &[Token]) -> (Vec<Token>, Ends) {
+        let sum: u64 = tokens.iter().map(|token| u64::from(token.0.cast_unsigned())).sum();
+        let mut all = tokens.to_vec();
+        for _ in 0..sum % (self.forced_tokens_max + 1) {
+            match self.next_token(&all) {
+                (_, true) => return (all.split_off(tokens.len()), Ends::After),
+                (token, false) => all.push(token),
+            }
+        }
+        (all.split_off(tokens.len()), Ends::No)
+    }
+
     /// Whether the operation was done.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
-            MemoryOp::Open { seq, .. } => {
+            MemoryOp::Open { seq, answer, .. } => {
                 let slot = &mut self.memory[seq.index()];
                 assert!(slot.is_none(), "{seq} was opened twice");
                 *slot = Some(Vec::new());
+                self.said[seq.index()].clone_from(answer);
             }
             MemoryOp::Truncate { seq, from } => {
                 let from = (*from as usize).min(self.open(*seq).len());
@@ -308,18 +337,26 @@ impl ScriptedBackend {
                 outcome.failures.push((chunk.seq, failure));
                 continue;
             }
-            let tokens = self.tokens_of(chunk.seq).expect("computed above");
-            let (token, end_of_generation) = self.next_token(&tokens);
-            outcome.samples.push(Sample {
-                seq: chunk.seq,
-                token,
-                logprob: None,
-                top: Vec::new(),
-                forced: Vec::new(),
-                ends: if end_of_generation { Ends::Before } else { Ends::No },
-            });
+            let sample = self.sample(chunk.seq);
+            outcome.samples.push(sample);
         }
         Ok(())
+    }
+
+    fn sample(&mut self, seq: SeqId) -> Sample {
+        let mut tokens = self.tokens_of(seq).expect("computed above");
+        let said = &self.said[seq.index()];
+        assert!(tokens.ends_with(said), "{seq} goes on from another answer than it was given");
+        let (token, is_end) = self.next_token(&tokens);
+        let (mut forced, mut ends) = (Vec::new(), Ends::Before);
+        if !is_end {
+            tokens.push(token);
+            (forced, ends) = self.forced_after(&tokens);
+            let said = &mut self.said[seq.index()];
+            said.push(token);
+            said.extend_from_slice(&forced);
+        }
+        Sample { seq, token, logprob: None, top: Vec::new(), forced, ends }
     }
 }
 

@@ -5,5 +5,6 @@ mod batching;
 mod caching;
 mod ending;
 mod failing;
+mod forcing;
 mod pausing;
 mod rig;

@@ -16,9 +16,9 @@ pub(crate) type Part = (RequestId, usize);
 pub(crate) struct Rig {
     pub(crate) scheduler: Scheduler,
     pub(crate) backend: ScriptedBackend,
-    /// The last step's plan.
+    /// The last step's plan, and what it brought.
     pub(crate) plan: Plan,
-    outcome: Outcome,
+    pub(crate) outcome: Outcome,
     submitted: u64,
     outputs: BTreeMap<RequestId, Vec<Output>>,
     /// What was asked of the other tiers.
@@ -59,6 +59,22 @@ impl Rig {
         let config = bounds().validate().expect("valid bounds");
         let backend = backend(&config, config.context_tokens);
         Self::on(config, backend.with_answers_of_about(tokens))
+    }
+
+    /// A rig with [`bounds`] whose backend forces up to `tokens` tokens after each sample.
+    pub(crate) fn forcing(tokens: u64) -> Self {
+        Self::forcing_with(&bounds(), tokens, u64::MAX)
+    }
+
+    /// The same with other bounds, and answers of about `answer_tokens` tokens.
+    pub(crate) fn forcing_with(
+        options: &SchedulerOptions,
+        tokens: u64,
+        answer_tokens: u64,
+    ) -> Self {
+        let config = options.validate().expect("valid bounds");
+        let backend = backend(&config, config.context_tokens).with_answers_of_about(answer_tokens);
+        Self::on(config, backend.with_forced_tokens(tokens))
     }
 
     fn on(config: SchedulerConfig, backend: ScriptedBackend) -> Self {

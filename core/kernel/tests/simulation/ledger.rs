@@ -54,6 +54,11 @@ impl Entry {
         self.tokens.len() > self.prompt_tokens && computed + 1 == self.tokens.len()
     }
 
+    /// Whether more of its answer than its newest token is not computed.
+    pub(crate) fn is_catching_up(&self, computed: usize) -> bool {
+        computed >= self.prompt_tokens && computed + 1 < self.tokens.len()
+    }
+
     fn prompt_length(&self) -> u32 {
         u32::try_from(self.prompt_tokens).expect("prompts are short")
     }

@@ -108,6 +108,7 @@ fn check_coverage(tally: &Tally) {
         ("chunked prefills", tally.chunked_prefills),
         ("preemptions", tally.preemptions),
         ("failed steps", tally.failed_steps),
+        ("forced tokens", tally.forced_tokens),
         ("kept prefixes", ends.cached),
         ("hits", tally.hits),
         ("restored tokens", tally.restored_tokens),

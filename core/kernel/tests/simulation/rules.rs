@@ -21,6 +21,10 @@ impl Held<'_> {
     fn is_decoding(&self) -> bool {
         self.entry.is_decoding(self.computed)
     }
+
+    fn is_catching_up(&self) -> bool {
+        self.entry.is_catching_up(self.computed)
+    }
 }
 
 /// Checks `plan`, which `scheduler` has just made.
@@ -123,40 +127,55 @@ fn check_budget(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Res
     let opened = |seq: SeqId| {
         plan.ops.iter().any(|op| matches!(op, MemoryOp::Open { seq: opened, .. } if *opened == seq))
     };
-    let decodes =
-        held.iter().filter(|h| h.planned > 0 && h.is_decoding() && !opened(h.seq)).count();
-    let prefill = plan.tokens.len() - decodes;
-    let mut budget = config.batch_tokens as usize - decodes;
-    if decodes > 0 {
-        budget = budget.min(config.prefill_chunk_tokens as usize);
-    }
-    if prefill > budget {
-        return Err(format!("{prefill} prompt tokens in a budget of {budget}"));
+    let planned = |is_kind: fn(&Held<'_>) -> bool| {
+        let parts = held.iter().filter(|h| is_kind(h) && !opened(h.seq));
+        parts.map(|h| h.planned).sum::<usize>()
+    };
+    let (batch, chunk) = (config.batch_tokens as usize, config.prefill_chunk_tokens as usize);
+    let decodes = planned(|h| h.is_decoding());
+    let forced = planned(|h| h.is_catching_up());
+    let prompts = plan.tokens.len() - decodes - forced;
+    let budget = if decodes > 0 { chunk.min(batch - decodes) } else { batch };
+    let answers_go_on = decodes > 0 || forced > 0;
+    let prompt_budget = match budget.checked_sub(forced) {
+        None => return Err(format!("{forced} forced tokens in a budget of {budget}")),
+        Some(left) if answers_go_on => left.min(chunk.saturating_sub(forced)),
+        Some(left) => left,
+    };
+    if prompts > prompt_budget {
+        return Err(format!("{prompts} prompt tokens in a budget of {prompt_budget}"));
     }
     let ready = || held.iter().filter(|h| !h.entry.paused);
     if let Some(left_out) = ready().find(|h| h.is_decoding() && h.planned == 0) {
         return Err(format!("{} could decode and does not", left_out.request));
     }
-    let behind = ready().find(|h| h.computed + h.planned < h.entry.tokens.len());
-    match behind {
-        // Where prefixes can't be cut anywhere, chunks end at boundaries.
-        Some(_) if config.prefix.reuse == Reuse::ExactEnds => Ok(()),
-        Some(h) if prefill < budget => Err(format!("{} waits though budget is left", h.request)),
-        _ => Ok(()),
+    let mut behind = ready().filter(|h| h.computed + h.planned < h.entry.tokens.len());
+    // Where prefixes can't be cut anywhere, chunks end at boundaries.
+    let exact = config.prefix.reuse == Reuse::ExactEnds;
+    match behind.find(|h| {
+        if h.is_catching_up() && !opened(h.seq) {
+            forced < budget
+        } else {
+            prompts < prompt_budget && !exact
+        }
+    }) {
+        Some(h) => Err(format!("{} waits though budget is left", h.request)),
+        None => Ok(()),
     }
 }
 
-/// Decodes, then running prefills by arrival, then new ones by arrival.
+/// Decodes, then answers that are behind, running prefills and new requests, each by arrival.
 fn check_order(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
     let opened = |seq: SeqId| {
         plan.ops.iter().any(|op| matches!(op, MemoryOp::Open { seq: opened, .. } if *opened == seq))
     };
     let rank = |seq: SeqId| {
         let sequence = held.iter().find(|h| h.seq == seq);
-        sequence.map(|h| match (opened(seq), h.is_decoding()) {
-            (true, _) => (2, h.request.0),
-            (false, false) => (1, h.request.0),
-            (false, true) => (0, u64::from(seq.0)),
+        sequence.map(|h| match (opened(seq), h.is_decoding(), h.is_catching_up()) {
+            (true, ..) => (3, h.request.0),
+            (false, true, _) => (0, u64::from(seq.0)),
+            (false, false, true) => (1, h.request.0),
+            (false, false, false) => (2, h.request.0),
         })
     };
     if plan.chunks.is_sorted_by_key(|chunk| rank(chunk.seq)) {

@@ -10,6 +10,7 @@ pub(crate) enum Sabotage {
     DropsTruncate,
     DropsRelease,
     LosesSample,
+    LosesForced,
     ForgesToken,
     SwapsTokens,
     CommitsFailedStep,
@@ -21,10 +22,11 @@ pub(crate) enum Sabotage {
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::DropsTruncate,
         Self::DropsRelease,
         Self::LosesSample,
+        Self::LosesForced,
         Self::ForgesToken,
         Self::SwapsTokens,
         Self::CommitsFailedStep,
@@ -48,6 +50,11 @@ impl Sabotage {
         match self {
             Self::LosesSample if !samples.is_empty() => {
                 samples.remove(random.index(samples.len()));
+            }
+            Self::LosesForced => {
+                samples.iter_mut().for_each(|sample| {
+                    sample.forced.pop();
+                });
             }
             Self::ForgesToken if !samples.is_empty() => {
                 let forged = random.index(samples.len());

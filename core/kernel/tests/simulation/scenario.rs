@@ -13,6 +13,8 @@ pub(crate) struct Scenario {
     pub(crate) cells: u32,
     /// An answer ends by itself about once in so many tokens.
     pub(crate) answer_tokens: u64,
+    /// Tokens that are forced after a sample, at most.
+    pub(crate) forced_tokens: u64,
     /// Turns in which requests arrive, readers change their minds and steps fail.
     pub(crate) turmoil_turns: u32,
     pub(crate) arrivals: u32,
@@ -50,6 +52,7 @@ impl Scenario {
                 config.context_tokens
             },
             answer_tokens: u64::from(random.pick(&[2, 9, 40, u32::MAX])),
+            forced_tokens: random.pick(&[0, 0, 3, 30]),
             turmoil_turns: random.within(5..=60),
             arrivals: random.pick(&[1, 2, 4, 9]),
             cancels: random.pick(&[0, 5, 20]),

@@ -54,7 +54,9 @@ impl World {
             random,
             sabotage,
             scheduler: Scheduler::new(config),
-            backend: backend.with_answers_of_about(scenario.answer_tokens),
+            backend: backend
+                .with_answers_of_about(scenario.answer_tokens)
+                .with_forced_tokens(scenario.forced_tokens),
             gate: AdmissionGate::new(scenario.queue),
             clock: VirtualClock::default(),
             ledger: Ledger::default(),
@@ -289,6 +291,8 @@ impl World {
         let result = self.backend.execute(&self.plan, &mut self.outcome);
         self.tally.refused_operations += self.outcome.refused.len() as u64;
         self.tally.saves += self.outcome.saved.len() as u64;
+        let forced = self.outcome.samples.iter().map(|sample| sample.forced.len() as u64);
+        self.tally.forced_tokens += forced.sum::<u64>();
         self.spilling.extend(&self.outcome.saved);
         let compacts = |op: &&MemoryOp| matches!(op, MemoryOp::Compact { .. });
         self.tally.compactions += self.plan.ops.iter().filter(compacts).count() as u64;
