@@ -86,3 +86,17 @@ fn dispatch_prints_events_and_a_metric() {
     assert!(output.starts_with("status 200\ndata: {"), "{output}");
     assert!(output.contains("data: [DONE]\n\nindwell:generation_tokens_total{"), "{output}");
 }
+
+#[test]
+fn structured_prints_answers_of_each_form() {
+    let output = run(env!("CARGO_BIN_EXE_example-structured"));
+    let line = |start: &str| {
+        let found = output.lines().find_map(|line| line.strip_prefix(start));
+        found.unwrap_or_else(|| panic!("{start} in {output}"))
+    };
+    assert!(line("schema: ").contains(" in "), "{output}");
+    assert!(["yes", "no"].contains(&line("choice: ")), "{output}");
+    assert_eq!(line("regex: ").split('-').map(str::len).collect::<Vec<_>>(), [4, 2, 2], "{output}");
+    assert_eq!(line("gbnf: "), "3 lines", "{output}");
+    assert!(line("refused: ").contains("json_schema"), "{output}");
+}

@@ -31,6 +31,8 @@ pub(crate) enum Program {
     PrefixCache,
     /// Answers given again: how fast, against llama-server, and what they take
     ResponseCache,
+    /// Answers within a schema: how many fit it, and how fast they come
+    Structured,
 }
 
 impl Program {
@@ -40,6 +42,7 @@ impl Program {
             Self::DecodeLimit => "decode_limit",
             Self::PrefixCache => "prefix_cache",
             Self::ResponseCache => "response_cache",
+            Self::Structured => "structured",
         }
     }
 }
@@ -57,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program])
         command.args(rounds.map(|rounds| format!("--rounds={rounds}")));
         match program {
             Program::BindingCost => give_bindings(&context, &mut command)?,
-            Program::DecodeLimit => {}
+            Program::DecodeLimit | Program::Structured => {}
             Program::PrefixCache => give_peer(workspace, &mut command),
             Program::ResponseCache => {
                 command.arg("--python").arg(python::install(&context)?);

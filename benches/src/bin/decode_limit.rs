@@ -204,7 +204,7 @@ impl BareLoop {
 
     fn draw(&mut self, index: usize, sampler: &mut Sampler) -> Result<Token> {
         let logits = self.context.logits(&self.batch, index).context("it asked for logits")?;
-        Ok(sampler.draw(logits)?.token)
+        Ok(sampler.draw(logits, None)?.token)
     }
 }
 

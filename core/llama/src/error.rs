@@ -113,6 +113,34 @@ pub enum SampleError {
     NoSampler,
 }
 
+/// A grammar can't be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GrammarError {
+    /// Its text is too long.
+    #[error("it has {bytes} bytes; at most {limit} are allowed")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Its parts are nested too deep.
+    #[error("it is nested deeper than {limit} levels")]
+    TooDeep {
+        /// How many levels are allowed.
+        limit: usize,
+    },
+    /// It is not right, or not supported: the reason, and the place where there is one.
+    #[error("{0}")]
+    Refused(String),
+    /// The model's vocabulary can't be held against grammars.
+    #[error("the model's vocabulary does not serve for constraints: {0}")]
+    Vocabulary(String),
+    /// The thread that compiles could not be started.
+    #[error("the thread that compiles grammars could not be started: {0}")]
+    Thread(String),
+}
+
 /// A snapshot could not be restored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {

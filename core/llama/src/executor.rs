@@ -2,6 +2,9 @@
 //!
 //! It knows samplers, logits and where snapshots go; what a memory operation needs and brings is
 //! checked by the context. A running sequence whose share was refused takes no part in the step.
+//! Which tokens a constraint allows is found out on the sampling threads while the batch is decoded.
+
+mod seat;
 
 use std::sync::Arc;
 
@@ -10,9 +13,9 @@ use indwell_kernel::{
 };
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 
-use crate::error::{ContextError, DecodeError, SampleError};
-use crate::sampler::Drawn;
-use crate::{Batch, Cells, Context, Sampler, SnapshotStore};
+use self::seat::{Row, Said, Seat};
+use crate::error::{ContextError, DecodeError};
+use crate::{Batch, Cells, Context, SnapshotStore};
 
 /// Runs plans on a context it owns. One thread at a time.
 #[derive(Debug)]
@@ -26,32 +29,12 @@ pub struct Executor {
     sampling_threads: rayon::ThreadPool,
 }
 
-/// A sequence's place in the executor.
-#[derive(Debug, Default)]
-struct Seat {
-    sampler: Option<Sampler>,
-    /// Where its logits are in this step.
-    row: Option<Row>,
-    drawn: Option<Result<Drawn, SampleError>>,
-    /// Why it takes no part in this step's batch though it was planned.
-    failure: Option<SequenceFailure>,
-    /// Whether a share with it was refused in this step.
-    is_skipped: bool,
-}
-
-/// A row of the context's logits, valid until its next decode.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    logits: *const f32,
-    length: usize,
-}
-
-// SAFETY: points to floats that nobody writes between a decode and the next.
-unsafe impl Send for Row {}
-
 /// From here on, sampling several sequences in parallel beats waking the threads for it
 /// (a pass over 49,152 logits takes about 10 µs, waking a thread about as long).
 const PARALLEL_LOGITS_MIN: usize = 1 << 18;
+
+/// The stack that following a constraint may use.
+const MATCHER_STACK_BYTES: usize = 16 << 20;
 
 impl Executor {
     /// An executor on `context`, with a place for snapshots if there are to be any.
@@ -66,6 +49,7 @@ impl Executor {
         let sampling_threads = rayon::ThreadPoolBuilder::new()
             .num_threads(params.threads.min(params.sequences_max) as usize)
             .thread_name(|index| format!("indwell-sample-{index}"))
+            .stack_size(MATCHER_STACK_BYTES)
             .build()
             .map_err(|error| ContextError::Threads(error.to_string()))?;
         Ok(Self {
@@ -86,15 +70,9 @@ impl Executor {
     /// Whether the operation was done; `false` if it was refused.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
-            MemoryOp::Open { seq, draws, .. } => {
+            MemoryOp::Open { seq, draws, answer, .. } => {
                 let size = self.context.model().vocabulary().size() as usize;
-                let seat = &mut self.seats[seq.index()];
-                match Sampler::new(&draws.sampling, draws.logprobs.is_any(), size) {
-                    Ok(sampler) => seat.sampler = Some(sampler),
-                    Err(error) => {
-                        seat.failure = Some(SequenceFailure::Sampling(error.to_string()));
-                    }
-                }
+                self.seats[seq.index()].open(draws, answer, size);
                 true
             }
             MemoryOp::Truncate { seq, from } => {
@@ -160,9 +138,11 @@ impl Executor {
     fn fill(&mut self, plan: &Plan) {
         self.batch.clear();
         for chunk in &plan.chunks {
-            if !self.seats[chunk.seq.index()].takes_part() {
+            let seat = &mut self.seats[chunk.seq.index()];
+            if !seat.takes_part() {
                 continue;
             }
+            seat.draws = chunk.outputs > 0;
             let tokens = plan.chunk_tokens(chunk);
             let first_output = tokens.len() - (chunk.outputs as usize).min(tokens.len());
             for (position, (at, &token)) in (chunk.start..).zip(tokens.iter().enumerate()) {
@@ -188,14 +168,23 @@ impl Executor {
         }
     }
 
+    /// Decodes the batch. Meanwhile it is found out which tokens constraints allow next.
+    fn decode(&mut self) -> Result<(), DecodeError> {
+        let Self { context, batch, seats, sampling_threads, .. } = self;
+        let mut constrained = seats.iter_mut().filter(|seat| seat.needs_mask()).peekable();
+        if constrained.peek().is_none() {
+            return context.decode(batch);
+        }
+        sampling_threads.in_place_scope(|threads| {
+            constrained.for_each(|seat| threads.spawn(|_| seat.prepare_mask()));
+            context.decode(batch)
+        })
+    }
+
     fn sample(&mut self) {
-        let costly = self.seats.iter().filter_map(|seat| match (&seat.sampler, seat.row) {
-            // A chain builds and sorts candidates: reckoned as 32 passes over the logits.
-            (Some(sampler), Some(row)) if sampler.is_cheap() => Some(row.length),
-            (_, row) => row.map(|row| row.length * 32),
-        });
         let waiting = self.seats.iter().filter(|seat| seat.row.is_some()).count();
-        if waiting > 1 && costly.sum::<usize>() >= PARALLEL_LOGITS_MIN {
+        let costs = self.seats.iter().map(Seat::cost);
+        if waiting > 1 && costs.sum::<usize>() >= PARALLEL_LOGITS_MIN {
             let seats = &mut self.seats;
             self.sampling_threads.install(|| seats.par_iter_mut().for_each(Seat::sample));
         } else {
@@ -212,11 +201,9 @@ impl Executor {
             if let Some(failure) = seat.failure.take() {
                 outcome.failures.push((chunk.seq, failure));
             } else if chunk.outputs > 0 {
-                match seat.drawn.take() {
-                    Some(Ok(drawn)) => outcome.samples.push(self.as_sample(chunk.seq, drawn)),
-                    Some(Err(error)) => outcome
-                        .failures
-                        .push((chunk.seq, SequenceFailure::Sampling(error.to_string()))),
+                match seat.said.take() {
+                    Some(Ok(said)) => outcome.samples.push(self.as_sample(chunk.seq, said)),
+                    Some(Err(failure)) => outcome.failures.push((chunk.seq, failure)),
                     None => outcome.failures.push((
                         chunk.seq,
                         SequenceFailure::Sampling("the step gave no logits".to_owned()),
@@ -226,37 +213,27 @@ impl Executor {
         }
     }
 
-    fn as_sample(&self, seq: SeqId, drawn: Drawn) -> Sample {
-        let ends = self.context.model().vocabulary().is_end_of_generation(drawn.token);
-        Sample {
-            seq,
-            token: drawn.token,
-            logprob: drawn.logprob,
-            top: Vec::new(),
-            forced: Vec::new(),
-            ends: if ends { Ends::Before } else { Ends::No },
+    /// A token that ends the answer, forced ones included, is no part of it.
+    fn as_sample(&self, seq: SeqId, said: Said) -> Sample {
+        let vocabulary = self.context.model().vocabulary();
+        let Said { drawn, mut forced, is_complete } = said;
+        let mut ends = if is_complete { Ends::After } else { Ends::No };
+        if let Some(end) = forced.iter().position(|&token| vocabulary.is_end_of_generation(token)) {
+            forced.truncate(end);
+            ends = Ends::After;
         }
-    }
-}
-
-impl Seat {
-    fn takes_part(&self) -> bool {
-        self.failure.is_none() && !self.is_skipped
-    }
-
-    fn sample(&mut self) {
-        let (Some(row), Some(sampler)) = (self.row.take(), &mut self.sampler) else { return };
-        // SAFETY: `locate_logits` pointed the row at this step's logits, and no decode can run
-        // while the executor is borrowed for sampling.
-        let logits = unsafe { std::slice::from_raw_parts(row.logits, row.length) };
-        self.drawn = Some(sampler.draw(logits));
+        if vocabulary.is_end_of_generation(drawn.token) {
+            ends = Ends::Before;
+        }
+        let (token, logprob, top) = (drawn.token, drawn.logprob, Vec::new());
+        Sample { seq, token, logprob, top, forced, ends }
     }
 }
 
 impl Backend for Executor {
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
         outcome.clear();
-        self.seats.iter_mut().for_each(|seat| seat.is_skipped = false);
+        self.seats.iter_mut().for_each(Seat::begin_step);
         for (at, op) in plan.ops.iter().enumerate() {
             if !self.apply(op, outcome) {
                 outcome.refused.push(at);
@@ -265,7 +242,7 @@ impl Backend for Executor {
         self.fill(plan);
         let decoded = match self.batch.is_empty() {
             true => Ok(()),
-            false => self.context.decode(&mut self.batch).map_err(step_error),
+            false => self.decode().map_err(step_error),
         };
         outcome.extent = self.context.cells().map(Cells::extent);
         decoded?;

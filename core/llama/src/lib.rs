@@ -17,6 +17,7 @@
 //! | [`snapshot`] | where the bytes of snapshots go and come from |
 //! | [`batch`] | the tokens of one decode call |
 //! | [`sampler`] | logits to a token, for one sequence |
+//! | [`constraint`] | grammars, and which tokens they allow next |
 //! | [`executor`] | the kernel's `Backend` on all of these |
 //! | [`mod@quantize`] | a model file with other types of weights |
 //! | [`mod@build_id`] | which llama.cpp this is |
@@ -26,6 +27,7 @@ pub mod backends;
 pub mod batch;
 pub mod build_id;
 pub mod cells;
+pub mod constraint;
 pub mod context;
 pub mod error;
 pub mod executor;
@@ -44,9 +46,11 @@ pub use backends::{Backends, Device, DeviceKind};
 pub use batch::Batch;
 pub use build_id::build_id;
 pub use cells::Cells;
+pub use constraint::{Grammar, GrammarCompiler};
 pub use context::{AbortHandle, Context, ContextParams};
 pub use error::{
-    BackendsError, ContextError, DecodeError, LoadError, QuantizeError, RestoreError, SampleError,
+    BackendsError, ContextError, DecodeError, GrammarError, LoadError, QuantizeError, RestoreError,
+    SampleError,
 };
 pub use executor::Executor;
 pub use memory_kind::{MemoryKind, residents_possible};

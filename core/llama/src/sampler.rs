@@ -6,7 +6,7 @@
 
 use std::ptr::NonNull;
 
-use indwell_kernel::{SamplingParams, Token};
+use indwell_kernel::{SamplingParams, Token, TokenMask};
 use llama_cpp_sys_2 as sys;
 
 use crate::error::SampleError;
@@ -58,28 +58,64 @@ impl Sampler {
         matches!(self.draw, Draw::Greedy) && !self.logprobs
     }
 
-    /// Draws a token from `logits`, one a vocabulary entry.
+    /// Draws a token from `logits`, one a vocabulary entry; only from those of `mask`, if there is
+    /// one.
     ///
     /// # Errors
     /// [`SampleError::NotFinite`] for logits that hold NaN or nothing finite, and
-    /// [`SampleError::NoCandidate`] when the filters leave nothing.
-    pub fn draw(&mut self, logits: &[f32]) -> Result<Drawn, SampleError> {
+    /// [`SampleError::NoCandidate`] when the mask and the filters leave nothing.
+    pub fn draw(&mut self, logits: &[f32], mask: Option<&TokenMask>) -> Result<Drawn, SampleError> {
+        // llama.cpp's samplers assume comparable logits; this also finds NaN.
+        let likeliest = greedy(logits)?;
         let token = match &mut self.draw {
-            Draw::Greedy => greedy(logits)?,
+            Draw::Greedy => match mask {
+                Some(mask) if !mask.allows(as_token(likeliest)) => greedy_of(logits, mask)?,
+                _ => likeliest,
+            },
             Draw::Chain { chain, candidates } => {
-                // llama.cpp's samplers assume comparable logits; this also finds NaN.
-                greedy(logits)?;
+                let as_candidate =
+                    |(id, &logit): (i32, &f32)| sys::llama_token_data { id, logit, p: 0.0 };
                 candidates.clear();
-                candidates.extend((0..).zip(logits).map(|(id, &logit)| sys::llama_token_data {
-                    id,
-                    logit,
-                    p: 0.0,
-                }));
+                match mask {
+                    None => candidates.extend((0..).zip(logits).map(as_candidate)),
+                    Some(mask) => candidates.extend(mask.tokens().filter_map(|token| {
+                        let logit = logits.get(usize::try_from(token.0).ok()?)?;
+                        Some(as_candidate((token.0, logit)))
+                    })),
+                }
+                if candidates.is_empty() {
+                    return Err(SampleError::NoCandidate);
+                }
                 chain.apply(candidates)?
             }
         };
         let logprob = self.logprobs.then(|| logprob(logits, token));
-        Ok(Drawn { token: Token(i32::try_from(token).unwrap_or(i32::MAX)), logprob })
+        Ok(Drawn { token: as_token(token), logprob })
+    }
+}
+
+fn as_token(index: usize) -> Token {
+    Token(i32::try_from(index).unwrap_or(i32::MAX))
+}
+
+/// The index of the largest logit of those in `mask`; of several, the first.
+fn greedy_of(logits: &[f32], mask: &TokenMask) -> Result<usize, SampleError> {
+    let mut best = None;
+    for (block, (values, &word)) in logits.chunks(32).zip(mask.words()).enumerate() {
+        let largest = best.map_or(f32::NEG_INFINITY, |(largest, _)| largest);
+        // Most words are empty, or the maximum of all their values is none to go for.
+        if word == 0 || !values.iter().any(|&value| value > largest) {
+            continue;
+        }
+        for (bit, &value) in values.iter().enumerate() {
+            if word >> bit & 1 == 1 && best.is_none_or(|(largest, _)| value > largest) {
+                best = Some((value, block * 32 + bit));
+            }
+        }
+    }
+    match best {
+        Some((logit, index)) if logit.is_finite() => Ok(index),
+        _ => Err(SampleError::NoCandidate),
     }
 }
 
@@ -205,7 +241,7 @@ mod tests {
     use super::*;
 
     fn draw(params: &SamplingParams, logits: &[f32]) -> Result<Drawn, SampleError> {
-        Sampler::new(params, true, logits.len()).expect("a sampler").draw(logits)
+        Sampler::new(params, true, logits.len()).expect("a sampler").draw(logits, None)
     }
 
     fn random(temperature: f32, seed: u32) -> SamplingParams {
@@ -238,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn only_tokens_of_the_mask_are_drawn() {
+        let logits: Vec<f32> = (0..100_u8).map(f32::from).collect();
+        let mask = TokenMask::from_words(vec![1 << 7 | 1 << 9, 1 << 3, 0, 0]);
+        let mut greedy = Sampler::new(&SamplingParams::greedy(), false, 100).expect("a sampler");
+        let drawn = greedy.draw(&logits, Some(&mask)).expect("a token");
+        assert_eq!(drawn.token, Token(35));
+        for seed in 0..50 {
+            let mut sampler = Sampler::new(&random(50.0, seed), false, 100).expect("a sampler");
+            let drawn = sampler.draw(&logits, Some(&mask)).expect("a token");
+            assert!(mask.allows(drawn.token), "{:?}", drawn.token);
+        }
+        let nothing = TokenMask::from_words(vec![0; 4]);
+        for params in [SamplingParams::greedy(), random(1.0, 1)] {
+            let mut sampler = Sampler::new(&params, false, 100).expect("a sampler");
+            let drawn = sampler.draw(&logits, Some(&nothing));
+            assert_eq!(drawn, Err(SampleError::NoCandidate));
+        }
+    }
+
+    #[test]
     fn masked_tokens_are_never_drawn() {
         let mut logits = vec![f32::NEG_INFINITY; 300];
         logits[17] = -5.0;
@@ -251,7 +307,7 @@ mod tests {
         let logits: Vec<f32> = (0_u8..200).map(|i| f32::from(i % 7)).collect();
         let tokens = |seed| {
             let mut sampler = Sampler::new(&random(1.0, seed), false, 200).expect("a sampler");
-            (0..20).map(|_| sampler.draw(&logits).expect("a token").token).collect::<Vec<_>>()
+            (0..20).map(|_| sampler.draw(&logits, None).expect("a token").token).collect::<Vec<_>>()
         };
         assert_eq!(tokens(7), tokens(7));
         assert_ne!(tokens(7), tokens(8));
@@ -265,7 +321,7 @@ mod tests {
         let mut sampler = Sampler::new(&params, false, 3).expect("a sampler");
         let mut counts = [0_u32; 3];
         for _ in 0..10_000 {
-            counts[sampler.draw(&logits).expect("a token").token.0 as usize] += 1;
+            counts[sampler.draw(&logits, None).expect("a token").token.0 as usize] += 1;
         }
         assert_eq!(counts[2], 0);
         // Three standard deviations of a binomial with n = 10,000 and p = 0.75 are 130.

@@ -80,7 +80,8 @@ impl<'model> Vocabulary<'model> {
             .collect()
     }
 
-    fn literal(&self, token: Token) -> Option<String> {
+    /// The text that stands for `token` in the vocabulary, if it has one.
+    pub(crate) fn literal(&self, token: Token) -> Option<String> {
         if !self.has(token) {
             return None;
         }

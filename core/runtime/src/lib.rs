@@ -37,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 pub mod builder;
+mod constraints;
 pub mod engine;
 pub mod error;
 pub mod info;

@@ -5,6 +5,7 @@
 //! checked later, by the kernel, in one place for all.
 
 mod choices;
+mod constraint;
 mod engine;
 mod prefix;
 mod prefix_cache;

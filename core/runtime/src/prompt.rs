@@ -8,11 +8,12 @@ mod template;
 
 use std::sync::Arc;
 
-use indwell_kernel::Token;
-use indwell_llama::Model;
+use indwell_kernel::{Constraint, Token};
+use indwell_llama::{Grammar, Model};
 
 use self::shield::Shield;
 use self::template::ChatTemplate;
+use crate::constraints::Constraints;
 use crate::{Error, ErrorDetails, ErrorKind, Message, Result};
 
 /// More bytes than a token can stand for in any vocabulary we know: a text of more than this
@@ -25,6 +26,7 @@ pub(crate) struct Prompter {
     model: Arc<Model>,
     template: Template,
     shield: Shield,
+    constraints: Constraints,
     request_tokens_max: u32,
 }
 
@@ -64,7 +66,13 @@ impl Prompter {
             }
         };
         let shield = Shield::new(vocabulary.control_literals());
-        Self { model, template, shield, request_tokens_max }
+        let constraints = Constraints::new(Arc::clone(&model));
+        Self { model, template, shield, constraints, request_tokens_max }
+    }
+
+    /// What binds an answer to `grammar`; errors as of [`Constraints::get`].
+    pub(crate) fn constraint(&self, grammar: &Grammar) -> Result<Arc<dyn Constraint>> {
+        self.constraints.get(grammar)
     }
 
     pub(crate) fn can_chat(&self) -> bool {

@@ -1,5 +1,7 @@
 //! A request's options, and its blocking and `Future` forms.
 
+mod constraint;
+
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -219,6 +221,8 @@ impl<I> Request<I> {
                 answerable.cache.tokens(answerable.namespace, text, find)?
             }
         };
+        let grammar = config.grammar.as_ref();
+        let constraint = grammar.map(|grammar| prompter.constraint(grammar)).transpose()?;
         let cache = salted(shared.namespace(), config.cache, config.cache_salt.as_deref());
         let draft = Draft {
             prompt,
@@ -229,7 +233,7 @@ impl<I> Request<I> {
             draws: Arc::new(Draws {
                 sampling: config.sampling,
                 logprobs: config.logprobs,
-                constraint: None,
+                constraint,
             }),
             prompt_logprobs: false,
             stop: config.stop,

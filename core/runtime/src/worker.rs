@@ -60,6 +60,9 @@ pub(crate) struct Worker<B> {
     outputs: Vec<Output>,
 }
 
+/// The worker's stack: a constraint's matcher may go down into a grammar.
+const STACK_BYTES: usize = 16 << 20;
+
 /// Who hears what at the end of a computation.
 type Ends = Vec<(Reader, Event)>;
 
@@ -101,7 +104,8 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     /// Starts the thread.
     pub(crate) fn spawn(mut self) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new().name("indwell-engine".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("indwell-engine".to_owned());
+        thread.stack_size(STACK_BYTES).spawn(move || {
             // The backend may be left half-way by a panic; it is only dropped after one.
             let ended = catch_unwind(AssertUnwindSafe(|| self.serve()));
             let closed = ended.is_ok();
@@ -379,6 +383,9 @@ fn failed(failure: &SequenceFailure) -> Error {
     let (kind, remedy) = match failure {
         SequenceFailure::NotCached => {
             (ErrorKind::Overloaded, "let go of a prefix, or try again when fewer requests run")
+        }
+        SequenceFailure::Constraint(_) => {
+            (ErrorKind::InvalidRequest, "ask for a form that is easier to follow")
         }
         SequenceFailure::Compute(_) | SequenceFailure::Sampling(_) | SequenceFailure::NoCells => {
             (ErrorKind::Internal, "try again; if it stays so, please report this")

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use indwell_kernel::{Logprobs, ResponsePolicy, SamplingOptions, SamplingParams, TimeToLive};
+use indwell_llama::Grammar;
 
 use super::choices::Choices;
+use super::constraint::ConstraintOptions;
 use super::{NamedOptions, OptionValue, read};
 use crate::{CacheMode, Error, Result, Semantic};
 
@@ -20,6 +22,7 @@ pub(crate) const SALT_BYTES_MAX: usize = 1024;
 pub(crate) struct RequestOptions {
     pub(crate) max_tokens: Option<i64>,
     pub(crate) sampling: SamplingOptions,
+    pub(crate) constraint: ConstraintOptions,
     pub(crate) stop: Vec<String>,
     pub(crate) timeout_ms: Option<f64>,
     pub(crate) logprobs: Option<bool>,
@@ -38,6 +41,7 @@ pub(crate) struct RequestOptions {
 pub(crate) struct RequestConfig {
     pub(crate) max_tokens: u32,
     pub(crate) sampling: SamplingParams,
+    pub(crate) grammar: Option<Grammar>,
     pub(crate) stop: Vec<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) logprobs: Logprobs,
@@ -67,6 +71,12 @@ impl NamedOptions for RequestOptions {
         "cache",
         "cache_salt",
         "cache_ttl_ms",
+        "json_schema",
+        "json_object",
+        "regex",
+        "choice",
+        "lark",
+        "gbnf",
     ];
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
@@ -86,6 +96,7 @@ impl NamedOptions for RequestOptions {
             "cache" => self.cache = Some(read::text(name, value)?.parse()?),
             "cache_salt" => self.cache_salt = Some(read::text(name, value)?),
             "cache_ttl_ms" => self.cache_ttl_ms = Some(read::number(name, value)?),
+            name if ConstraintOptions::NAMES.contains(&name) => self.constraint.set(name, value)?,
             _ => return Err(super::unknown(name, &value, Self::NAMES)),
         }
         Ok(())
@@ -110,6 +121,7 @@ impl RequestOptions {
         Ok(RequestConfig {
             max_tokens: max_tokens(self.max_tokens, default_max_tokens)?,
             sampling,
+            grammar: self.constraint.validate()?,
             timeout: self.timeout_ms.map(timeout).transpose()?,
             stop: stop(self.stop)?,
             logprobs: match self.logprobs {
@@ -193,9 +205,11 @@ fn stop(stop: Vec<String>) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use indwell_kernel::{
-        CacheUse, Draws, Effect, Goal, Namespace, NamespaceField, REQUEST_FIELDS, Request,
-        RequestId, ResponseKey, Token,
+        CacheUse, Constraint, Draws, Effect, Goal, Matcher, Namespace, NamespaceField,
+        REQUEST_FIELDS, Request, RequestId, ResponseKey, Token,
     };
 
     use super::*;
@@ -253,6 +267,20 @@ mod tests {
         assert_eq!(config.cache_salt.as_deref(), Some(" tenant 1 "));
     }
 
+    /// A grammar that nothing is drawn by.
+    #[derive(Debug)]
+    struct Bound(Grammar);
+
+    impl Constraint for Bound {
+        fn digest(&self) -> [u8; 32] {
+            self.0.digest()
+        }
+
+        fn start(&self) -> Box<dyn Matcher> {
+            unreachable!("nothing is computed here")
+        }
+    }
+
     /// The key of a request with these options, whose prompt's tokens are always the same.
     fn key(options: &[(&str, OptionValue)]) -> ResponseKey {
         let mut given = RequestOptions::default();
@@ -271,10 +299,10 @@ mod tests {
             goal: Goal::Generate,
             cache: CacheUse::Bypass,
             max_tokens: config.max_tokens,
-            draws: std::sync::Arc::new(Draws {
+            draws: Arc::new(Draws {
                 sampling: config.sampling,
                 logprobs: config.logprobs,
-                constraint: None,
+                constraint: config.grammar.map(|grammar| Arc::new(Bound(grammar)) as _),
             }),
             prompt_logprobs: false,
             deadline: None,
@@ -294,7 +322,8 @@ mod tests {
             "temperature" | "top_p" | "min_p" => Some(OptionValue::Float(0.5)),
             "stop" | "cache_salt" => Some(OptionValue::from("x")),
             "cache" => Some(OptionValue::from("refresh")),
-            "logprobs" => Some(OptionValue::Bool(true)),
+            "logprobs" | "json_object" | "json_schema" => Some(OptionValue::Bool(true)),
+            "regex" | "choice" | "lark" | "gbnf" => Some(OptionValue::from("x")),
             // What it changes is in the prompt's tokens, which have their own part in the key.
             "parse_special" => None,
             unknown => panic!("a value of {unknown} is missing in this test"),

@@ -215,6 +215,10 @@ impl Answer {
         prompter: &Prompter,
         now: Timestamp,
     ) -> Told {
+        if self.text.is_stopped() {
+            // Forced with the token that stopped it.
+            return Told::Stopped;
+        }
         self.first_token.get_or_insert(now);
         self.last_token = now;
         self.usage.completion_tokens += 1;
