@@ -30,6 +30,10 @@ pub enum NamespaceField {
     /// What computes: versions, and ways of computing that may round differently. Of answers
     /// only.
     Build = 7,
+    /// A namespace that this one is a part of. Of questions that mean the same only.
+    Within = 8,
+    /// What a chat's prompt has beside the text that is compared. Of questions that mean the same only.
+    Beside = 9,
 }
 
 /// Collects a namespace's fields.

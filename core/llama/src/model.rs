@@ -143,6 +143,12 @@ impl Model {
         self.inner.chat_template(None).ok()?.to_string().ok()
     }
 
+    /// Its chat template of that name, of models with several.
+    #[must_use]
+    pub fn named_chat_template(&self, name: &str) -> Option<String> {
+        self.metadata(&format!("tokenizer.chat_template.{name}"))
+    }
+
     /// The metadata value of `key` as text.
     #[must_use]
     pub fn metadata(&self, key: &str) -> Option<String> {

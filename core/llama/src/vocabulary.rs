@@ -2,6 +2,7 @@
 
 use indwell_kernel::Token;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token_type::{LlamaTokenAttr, LlamaTokenAttrs};
 use llama_cpp_2::vocab::LlamaVocab;
 
 use crate::model::Model;
@@ -51,6 +52,12 @@ impl<'model> Vocabulary<'model> {
         self.has(token) && self.inner.is_eog(LlamaToken(token.0))
     }
 
+    /// Whether `token` is a control token.
+    #[must_use]
+    pub fn is_control(&self, token: Token) -> bool {
+        self.has(token) && self.inner.is_control(LlamaToken(token.0))
+    }
+
     /// Whether a completion's prompt begins with a beginning-of-sequence token.
     #[must_use]
     pub fn adds_bos(&self) -> bool {
@@ -69,12 +76,41 @@ impl<'model> Vocabulary<'model> {
         self.literal(Token(self.inner.eos().0))
     }
 
-    /// The literals that `parse_special` turns into control tokens.
+    /// The tokens of `text` that stands behind other text: without what some tokenizers put before
+    /// the beginning of a text.
+    ///
+    /// # Panics
+    /// As [`Vocabulary::tokenize`].
+    #[must_use]
+    pub fn tokenize_continuation(&self, text: &str, parse_special: bool) -> Vec<Token> {
+        // Behind a newline nothing is put, and its own tokens are known.
+        let newline = self.tokenize("\n", false, false);
+        let behind = self.tokenize(&format!("\n{text}"), false, parse_special);
+        match behind.strip_prefix(&newline[..]) {
+            Some(tokens) => tokens.to_vec(),
+            None => self.tokenize(text, false, parse_special),
+        }
+    }
+
+    /// The literals that `parse_special` turns into tokens: those of control tokens, and of the token
+    /// for what is unknown.
     #[must_use]
     pub fn control_literals(&self) -> Vec<String> {
+        let special = [LlamaTokenAttr::Control, LlamaTokenAttr::Unknown];
+        self.literals_of(|attributes| special.iter().any(|one| attributes.contains(*one)))
+    }
+
+    /// The literals that become a token each wherever they stand, in any text: tokens that the
+    /// vocabulary's makers added.
+    #[must_use]
+    pub fn user_defined_literals(&self) -> Vec<String> {
+        self.literals_of(|attributes| attributes.contains(LlamaTokenAttr::UserDefined))
+    }
+
+    fn literals_of(&self, wanted: impl Fn(LlamaTokenAttrs) -> bool) -> Vec<String> {
         self.inner
             .tokens()
-            .filter(|&token| self.inner.is_control(token))
+            .filter(|&token| wanted(self.inner.attr(token)))
             .filter_map(|token| self.literal(Token(token.0)))
             .filter(|literal| !literal.is_empty())
             .collect()

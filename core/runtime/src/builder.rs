@@ -142,6 +142,12 @@ impl EngineBuilder {
         self
     }
 
+    /// A chat template in Jinja, used in place of the model's own. Default: the model's.
+    pub fn chat_template(mut self, source: impl Into<String>) -> Self {
+        self.options.chat_template = Some(source.into());
+        self
+    }
+
     /// Bytes of complete answers that are kept for the same questions, bookkeeping included; an
     /// eighth of it is for the questions' tokens. 0 turns the response cache off, and with it the
     /// sharing of computations by the same requests in flight. Default 64 MiB, and never more than
@@ -246,7 +252,10 @@ fn start(
     let abort = context.abort_handle();
     let store = tiers.clone().map(|tiers| -> Arc<dyn SnapshotStore> { tiers });
     let executor = Executor::new(context, store)?;
-    let prompter = Arc::new(Prompter::new(Arc::clone(&model), config.limits.request_tokens_max));
+    let request_tokens_max = config.limits.request_tokens_max;
+    let chat_template = config.chat_template.clone();
+    let prompter = Prompter::new(Arc::clone(&model), request_tokens_max, chat_template)?;
+    let prompter = Arc::new(prompter);
     let info = model_info(&model, &config, prompter.can_chat());
     let mut shared = Shared::new(
         commands,

@@ -41,6 +41,8 @@ mod constraints;
 pub mod engine;
 pub mod error;
 pub mod info;
+mod input;
+mod jinja;
 mod machine;
 mod mailbox;
 pub mod message;

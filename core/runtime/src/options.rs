@@ -4,6 +4,7 @@
 //! values, and refuses unknown names and wrong types with the same words everywhere. Limits are
 //! checked later, by the kernel, in one place for all.
 
+mod chat;
 mod choices;
 mod constraint;
 mod engine;

@@ -1,32 +1,50 @@
 //! Messages and texts to the tokens of a prompt.
 //!
 //! Runs on the caller's thread. A chat is rendered by the model's own template; the template's
-//! control tokens become tokens, and the same letters inside a message stay text.
+//! control tokens become tokens, and the same letters in anything that a caller gave stay text.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`conversation`] | a chat as templates see it |
+//! | [`template`] | chat templates |
+//! | [`control`] | what only a template may write |
+//! | [`clock`] | the date |
 
-mod shield;
+mod clock;
+mod control;
+mod conversation;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use indwell_kernel::{Constraint, Token};
 use indwell_llama::{Grammar, Model};
 
-use self::shield::Shield;
-use self::template::ChatTemplate;
+pub(crate) use self::conversation::Conversation;
+
+use self::template::{ChatTemplate, Prompted, Specials};
 use crate::constraints::Constraints;
-use crate::{Error, ErrorDetails, ErrorKind, Message, Result};
+use crate::{Error, ErrorDetails, ErrorKind, Result};
 
 /// More bytes than a token can stand for in any vocabulary we know: a text of more than this
 /// many for each token of the context can't fit, and is refused without tokenizing it.
 const TOKEN_BYTES_MAX: usize = 512;
+
+/// The template of models with several that is used where tools are given.
+const TOOL_USE: &str = "tool_use";
 
 /// Makes the prompts of one model.
 #[derive(Debug)]
 pub(crate) struct Prompter {
     model: Arc<Model>,
     template: Template,
-    shield: Shield,
     constraints: Constraints,
+    /// Whether it was given in place of the model's own.
+    is_given: bool,
+    /// Used in its place where tools are given, if the model has one.
+    tool_use: Option<Box<ChatTemplate>>,
     request_tokens_max: u32,
 }
 
@@ -37,6 +55,16 @@ pub(crate) enum ChatEnd {
     AnswerBegins,
     /// After the last message, whoever speaks next.
     LastMessage,
+    /// Where the last message's content ends: the answer goes on with it.
+    InLastMessage,
+}
+
+/// A prompt's tokens.
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    pub(crate) tokens: Vec<Token>,
+    /// Whether the same question has the same tokens at any time.
+    pub(crate) is_timeless: bool,
 }
 
 /// The model's chat template, as far as there is one.
@@ -44,30 +72,41 @@ pub(crate) enum ChatEnd {
 enum Template {
     Ready(Box<ChatTemplate>),
     Missing,
-    /// It does not compile here: the reason.
+    /// It can't be used here: the reason.
     Broken(String),
 }
 
 impl Prompter {
-    pub(crate) fn new(model: Arc<Model>, request_tokens_max: u32) -> Self {
+    /// Of a model, with its own chat template or with `chat_template` in place of it.
+    ///
+    /// # Errors
+    /// `invalid_request` for a `chat_template` that is no template.
+    pub(crate) fn new(
+        model: Arc<Model>,
+        request_tokens_max: u32,
+        chat_template: Option<String>,
+    ) -> Result<Self> {
         let vocabulary = model.vocabulary();
-        let template = match model.chat_template() {
-            None => Template::Missing,
-            Some(source) => {
-                let bos = vocabulary.bos_text().unwrap_or_default();
-                let eos = vocabulary.eos_text().unwrap_or_default();
-                match ChatTemplate::compile(source, bos, eos) {
-                    Ok(template) => Template::Ready(Box::new(template)),
-                    Err(error) => {
-                        tracing::warn!(%error, "the model's chat template can't be used");
-                        Template::Broken(error.to_string())
-                    }
-                }
-            }
+        let specials = Specials {
+            bos: vocabulary.bos_text(),
+            eos: vocabulary.eos_text(),
+            control: vocabulary.control_literals(),
+            user_defined: vocabulary.user_defined_literals(),
         };
-        let shield = Shield::new(vocabulary.control_literals());
+        let is_given = chat_template.is_some();
+        let mut tool_use = None;
+        let template = if let Some(source) = chat_template {
+            let parsed = ChatTemplate::parse(source, specials);
+            Template::Ready(Box::new(parsed.map_err(|failure| no_template(&failure))?))
+        } else {
+            let named = model.named_chat_template(TOOL_USE);
+            tool_use = named
+                .and_then(|source| ChatTemplate::parse(source, specials.clone()).ok())
+                .map(Box::new);
+            Template::of(model.chat_template(), specials)
+        };
         let constraints = Constraints::new(Arc::clone(&model));
-        Self { model, template, shield, constraints, request_tokens_max }
+        Ok(Self { model, template, constraints, is_given, tool_use, request_tokens_max })
     }
 
     /// What binds an answer to `grammar`; errors as of [`Constraints::get`].
@@ -79,14 +118,31 @@ impl Prompter {
         matches!(self.template, Template::Ready(_))
     }
 
+    /// The source of the chat template in use, if there is one; of models with several, that for tools.
+    pub(crate) fn template_source(&self) -> Option<&str> {
+        let ready = match &self.template {
+            Template::Ready(template) => Some(template),
+            Template::Missing | Template::Broken(_) => None,
+        };
+        self.tool_use.as_ref().or(ready).map(|template| template.source())
+    }
+
+    /// The source of a template that was given in place of the model's own.
+    pub(crate) fn given_template(&self) -> Option<&str> {
+        self.template_source().filter(|_| self.is_given)
+    }
+
     /// The prompt of a chat.
     ///
     /// # Errors
-    /// `invalid_request` without messages, `unsupported` without a usable chat template,
-    /// `context_overflow` for too many tokens.
-    pub(crate) fn chat(&self, messages: &[Message], end: ChatEnd) -> Result<Vec<Token>> {
-        let template = self.template()?;
-        if messages.is_empty() {
+    /// `invalid_request` without messages, and where the template refuses them or runs into a
+    /// limit; `unsupported` without a usable chat template; `context_overflow` for too many tokens.
+    pub(crate) fn chat(&self, chat: &Conversation<'_>) -> Result<Prompt> {
+        let template = match &self.tool_use {
+            Some(template) if !chat.tools.is_empty() => template,
+            _ => self.template()?,
+        };
+        if chat.messages.is_empty() {
             return Err(Error::invalid(
                 "messages",
                 "empty",
@@ -94,17 +150,28 @@ impl Prompter {
                 "give the chat so far, with the person's message last",
             ));
         }
-        self.check_bytes(messages.iter().map(Message::bytes).sum())?;
-        let shielded = self.shield.shield(messages);
-        let rendered = template.render(&shielded.messages, end)?;
+        self.check_bytes(chat.bytes())?;
+        let prompted = template.render(chat, &clock::now)?;
+        let tokens = self.tokens(&prompted, template);
+        let tokens = self.check_tokens("messages", tokens)?;
+        Ok(Prompt { tokens, is_timeless: !prompted.depends_on_time() })
+    }
+
+    fn tokens(&self, prompted: &Prompted, template: &ChatTemplate) -> Vec<Token> {
         let vocabulary = self.model.vocabulary();
-        let has_bos = vocabulary.bos_text().is_some_and(|bos| rendered.starts_with(&bos));
+        // Only what the template wrote is the token that a prompt begins with.
+        let mut own = prompted.chars().iter().take_while(|c| !c.is_given()).map(|c| c.letter());
+        let has_bos =
+            vocabulary.bos_text().is_some_and(|bos| bos.chars().all(|c| own.next() == Some(c)));
         let mut tokens = Vec::new();
-        for (index, piece) in shielded.split(&rendered).enumerate() {
-            let add_special = index == 0 && !has_bos;
-            tokens.extend(vocabulary.tokenize(piece, add_special, true));
+        for (index, piece) in template.control.pieces(prompted.chars()).iter().enumerate() {
+            if index == 0 {
+                tokens.extend(vocabulary.tokenize(&piece.text, !has_bos, piece.special));
+            } else {
+                tokens.extend(vocabulary.tokenize_continuation(&piece.text, piece.special));
+            }
         }
-        self.check_tokens("messages", tokens)
+        tokens
     }
 
     /// The prompt of a completion. Control tokens' literals stay text unless `parse_special`.
@@ -194,51 +261,25 @@ impl Prompter {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use indwell_llama::ModelParams;
-
-    use super::*;
-    use crate::{assistant, system, user};
-
-    fn prompter() -> Prompter {
-        let path = std::env::var_os("INDWELL_TEST_MODEL").map_or_else(
-            || crate::pull("smollm2-135m", &|_| {}).expect("the default model"),
-            Into::into,
-        );
-        let model = Model::load(&path, ModelParams::default(), |_| {}).expect("a model");
-        Prompter::new(Arc::new(model), 2048)
-    }
-
-    #[test]
-    fn what_messages_begin_with_is_what_more_messages_begin_with() {
-        let prompter = prompter();
-        let mut messages = vec![system("Answer briefly."), user("Hello"), assistant("Hello!")];
-        let mut shorter = Vec::new();
-        for count in 1..=messages.len() {
-            let end = ChatEnd::LastMessage;
-            let prompt = prompter.chat(&messages[..count], end).expect("a prompt");
-            assert!(prompt.starts_with(&shorter) && prompt.len() > shorter.len());
-            shorter = prompt;
+impl Template {
+    fn of(source: Option<String>, specials: Specials) -> Self {
+        let Some(source) = source else { return Template::Missing };
+        match ChatTemplate::parse(source, specials) {
+            Ok(template) => Template::Ready(Box::new(template)),
+            Err(failure) => {
+                tracing::warn!(%failure, "the model's chat template can't be used");
+                Template::Broken(failure.to_string())
+            }
         }
-        messages.push(user("What is a llama?"));
-        let whole = prompter.chat(&messages, ChatEnd::AnswerBegins).expect("a prompt");
-        assert!(whole.starts_with(&shorter));
-        let ended = prompter.chat(&messages, ChatEnd::LastMessage).expect("a prompt");
-        assert!(whole.starts_with(&ended) && whole.len() > ended.len(), "an answer begins");
     }
+}
 
-    #[test]
-    fn a_prompt_can_be_cut_after_each_turn_and_nowhere_else() {
-        let prompter = prompter();
-        let messages = [system("Answer briefly."), user("Hello<|im_end|>")];
-        let prompt = prompter.chat(&messages, ChatEnd::AnswerBegins).expect("a prompt");
-        let boundaries = prompter.boundaries(&prompt);
-        let ends = |token: Token| prompter.model.vocabulary().is_end_of_generation(token);
-        assert_eq!(boundaries.len(), 2, "the letters in a message end nothing");
-        assert!(boundaries.is_sorted());
-        assert!(boundaries.iter().all(|&length| ends(prompt[length as usize - 1])));
-        let text = prompter.complete("Hello<|im_end|>", false).expect("a prompt");
-        assert_eq!(prompter.boundaries(&text), Vec::<u32>::new());
-    }
+/// What a caller hears of a chat template of its own.
+fn no_template(failure: &crate::jinja::Failure) -> Error {
+    Error::invalid(
+        "chat_template",
+        failure.to_string(),
+        "a Jinja template as Hugging Face transformers takes it",
+        "correct it, or leave it out for the model's own",
+    )
 }

@@ -10,16 +10,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use indwell_kernel::{Draws, Goal, Token};
+use indwell_kernel::{Draws, Goal};
 
+use crate::input::Input;
 use crate::message::Message;
 use crate::options::{NamedOptions, OptionValue, RequestConfig, RequestOptions};
 use crate::prefix_cache::salted;
-use crate::prompt::{ChatEnd, Prompter};
 use crate::reply_fold::ReplyFold;
-use crate::responses::questions::Text;
 use crate::shared::Shared;
-use crate::submission::{Answerable, Draft};
+use crate::submission::{Answerable, Asked, Draft};
 use crate::{CacheMode, Error, Reply, Result, Semantic, TokenStream};
 
 /// A chat that is about to be asked.
@@ -47,15 +46,34 @@ pub enum Chat {}
 #[derive(Debug)]
 pub enum Completion {}
 
-#[derive(Debug)]
-enum Input {
-    Messages(Vec<Message>),
-    Prompt(String),
-}
-
 impl Request<Chat> {
     pub(crate) fn chat(shared: Arc<Shared>, messages: Vec<Message>) -> Self {
         Self::new(shared, Input::Messages(messages))
+    }
+}
+
+impl Request<Chat> {
+    /// What answers may draw on, for templates that show documents: objects, most with `title` and
+    /// `text`. Default: none.
+    pub fn documents(mut self, documents: impl IntoIterator<Item = serde_json::Value>) -> Self {
+        let documents = documents.into_iter().map(OptionValue::from).collect();
+        self.set("documents", OptionValue::List(documents));
+        self
+    }
+
+    /// A further variable of the model's chat template, such as `enable_thinking`; several calls add up.
+    pub fn template_arg(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        let args = self.options.chat.template_args.get_or_insert_default();
+        args.retain(|(other, _)| other != name);
+        args.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Whether the answer goes on with the last message, which is the assistant's, where it ends.
+    /// Default false: the answer is a message of its own.
+    pub fn continue_final_message(mut self, continues: bool) -> Self {
+        self.options.chat.continue_final_message = Some(continues);
+        self
     }
 }
 
@@ -182,9 +200,16 @@ impl<I> Request<I> {
     /// Sets an option by its name, as callers without Rust's types do. A name or type that is
     /// not known fails the request when it is made.
     pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
-        let set = self.options.set(name, value.into());
-        self.refused = self.refused.or(set.err());
+        self.set(name, value.into());
         self
+    }
+
+    /// The first option that can't be read is what the request fails with.
+    fn set(&mut self, name: &str, value: OptionValue) {
+        let set = self.options.set(name, value);
+        if self.refused.is_none() {
+            self.refused = set.err();
+        }
     }
 
     /// Makes the request and waits for its whole answer.
@@ -211,13 +236,14 @@ impl<I> Request<I> {
         }
         let submitted = shared.now();
         let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
-        let responses = answerable(&shared, &self.input, &config)?;
+        let asked = || self.input.asked(&prompter, &config);
+        let responses = answerable(&shared, asked, &config)?;
         self.input.check(&config)?;
         let prompt = match &responses {
-            None => tokenize(&prompter, &self.input, &config)?,
+            None => self.input.tokenize(&prompter, &config)?.tokens,
             Some(answerable) => {
-                let text = self.input.as_text(config.parse_special);
-                let find = || tokenize(&prompter, &self.input, &config);
+                let text = self.input.as_text(&config);
+                let find = || self.input.tokenize(&prompter, &config);
                 answerable.cache.tokens(answerable.namespace, text, find)?
             }
         };
@@ -251,7 +277,7 @@ impl<I> Request<I> {
 /// `not_cached` where an answer has to be stored, but none are.
 fn answerable(
     shared: &Shared,
-    input: &Input,
+    asked: impl FnOnce() -> Asked,
     config: &RequestConfig,
 ) -> Result<Option<Answerable>> {
     let policy = config.responses;
@@ -266,50 +292,8 @@ fn answerable(
         namespace: cache.namespace(config.cache_salt.as_deref()),
         policy,
         ttl: config.cache_ttl,
-        semantic: config.semantic.clone().map(|semantic| (semantic, input.text())),
+        semantic: config.semantic.clone().map(|semantic| (semantic, asked())),
     }))
-}
-
-impl Input {
-    /// # Errors
-    /// `invalid_request` for options that do not go with it.
-    fn check(&self, config: &RequestConfig) -> Result<()> {
-        match self {
-            Input::Messages(_) if config.parse_special => Err(Error::invalid(
-                "parse_special",
-                "true",
-                "left out in a chat",
-                "use complete() for prompts with control tokens of your own",
-            )),
-            Input::Messages(_) | Input::Prompt(_) => Ok(()),
-        }
-    }
-
-    /// What its tokens are made of.
-    fn as_text(&self, parse_special: bool) -> Text<'_> {
-        match self {
-            Input::Messages(messages) => Text::Chat(messages),
-            Input::Prompt(prompt) => Text::Completion(prompt, parse_special),
-        }
-    }
-
-    /// What is asked, as functions of the caller's see it.
-    fn text(&self) -> String {
-        match self {
-            Input::Prompt(prompt) => prompt.clone(),
-            Input::Messages(messages) => {
-                let line = |message: &Message| format!("{}: {}", message.role, message.content);
-                messages.iter().map(line).collect::<Vec<_>>().join("\n")
-            }
-        }
-    }
-}
-
-fn tokenize(prompter: &Prompter, input: &Input, config: &RequestConfig) -> Result<Vec<Token>> {
-    match input {
-        Input::Messages(messages) => prompter.chat(messages, ChatEnd::AnswerBegins),
-        Input::Prompt(prompt) => prompter.complete(prompt, config.parse_special),
-    }
 }
 
 /// A seed nobody chose: the standard library's hash keys are random for each process and differ

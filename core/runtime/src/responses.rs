@@ -48,6 +48,7 @@ use self::stats::{Counters, Served};
 use self::store::{Left, Store};
 use crate::Result;
 use crate::options::ResponseCacheConfig;
+use crate::prompt::Prompt;
 
 /// How long closing waits for answers to be written.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -132,7 +133,7 @@ impl Responses {
         &self,
         within: Namespace,
         text: Text<'_>,
-        find: impl FnOnce() -> Result<Vec<Token>>,
+        find: impl FnOnce() -> Result<Prompt>,
     ) -> Result<Vec<Token>> {
         self.questions.tokens(within, text, find)
     }

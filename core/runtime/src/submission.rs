@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use indwell_kernel::{
-    CacheUse, Draws, Goal, Logprobs, Namespace, Request, ResponseKey, ResponsePolicy,
-    SemanticSpace, TimeToLive, Timestamp, Token,
+    CacheUse, Draws, Goal, Logprobs, Namespace, NamespaceField, Request, ResponseKey,
+    ResponsePolicy, SemanticSpace, TimeToLive, Timestamp, Token,
 };
 
 use crate::mailbox::{Receiver, mailbox};
@@ -51,7 +51,17 @@ pub(crate) struct Answerable {
     pub(crate) policy: ResponsePolicy,
     pub(crate) ttl: Option<TimeToLive>,
     /// How an answer to another question may serve it, and the question's text.
-    pub(crate) semantic: Option<(Semantic, String)>,
+    pub(crate) semantic: Option<(Semantic, Asked)>,
+}
+
+/// What is asked, for answers to questions that mean the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// What functions of the caller's compare.
+    pub(crate) text: String,
+    /// A digest of all that the prompt has beside this text; only questions with the same one are
+    /// compared. `None` for nothing.
+    pub(crate) beside: Option<[u8; 32]>,
 }
 
 /// A draft that became a request.
@@ -142,10 +152,16 @@ impl Submission {
             return Ok(self.serve(&cache, &answer));
         }
         let keyed = Keyed { key, namespace, policy, ttl, note: None };
-        if let Some((semantic, text)) = semantic.filter(|_| policy.looks_up)
+        if let Some((semantic, asked)) = semantic.filter(|_| policy.looks_up)
             && !cache.in_flight.contains(key)
         {
-            let space = SemanticSpace::of(namespace, &self.request, &self.stop);
+            let Asked { text, beside } = asked;
+            let within = beside.map_or(namespace, |beside| {
+                let within =
+                    Namespace::builder().field(NamespaceField::Within, namespace.as_bytes());
+                within.field(NamespaceField::Beside, &beside).finish()
+            });
+            let space = SemanticSpace::of(within, &self.request, &self.stop);
             return self.ask(&cache, Question { semantic, space, text }, keyed);
         }
         if !policy.computes {

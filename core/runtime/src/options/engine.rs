@@ -22,6 +22,7 @@ pub(crate) struct EngineOptions {
     pub(crate) gpu_layers: Option<i64>,
     pub(crate) flash_attention: Option<bool>,
     pub(crate) stream_capacity: Option<i64>,
+    pub(crate) chat_template: Option<String>,
     pub(crate) prefix_cache: PrefixCacheOptions,
     pub(crate) response_cache: ResponseCacheOptions,
 }
@@ -35,6 +36,8 @@ pub(crate) struct EngineConfig {
     pub(crate) threads: u32,
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) flash_attention: Option<bool>,
+    /// In place of the model's own.
+    pub(crate) chat_template: Option<String>,
     pub(crate) prefix_cache: PrefixCacheConfig,
     /// `None` for no response cache.
     pub(crate) response_cache: Option<ResponseCacheConfig>,
@@ -58,6 +61,7 @@ impl NamedOptions for EngineOptions {
         "gpu_layers",
         "flash_attention",
         "stream_capacity",
+        "chat_template",
         "prefix_cache_tokens",
         "host_cache_bytes",
         "disk_cache_dir",
@@ -71,6 +75,10 @@ impl NamedOptions for EngineOptions {
         let field = match name {
             "flash_attention" => {
                 self.flash_attention = Some(read::flag(name, value)?);
+                return Ok(());
+            }
+            "chat_template" => {
+                self.chat_template = Some(read::text(name, value)?);
                 return Ok(());
             }
             "disk_cache_dir" => {
@@ -141,6 +149,7 @@ impl EngineOptions {
             threads: in_range("threads", self.threads, threads_default(), 512)?,
             gpu_layers: self.gpu_layers.map(gpu_layers).transpose()?,
             flash_attention: self.flash_attention,
+            chat_template: self.chat_template.clone(),
             prefix_cache: self.prefix_cache.validate(scheduler.context_tokens)?,
             response_cache: self.response_cache.validate()?,
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use indwell_kernel::{Logprobs, ResponsePolicy, SamplingOptions, SamplingParams, TimeToLive};
 use indwell_llama::Grammar;
 
+use super::chat::{self, ChatConfig, ChatOptions};
 use super::choices::Choices;
 use super::constraint::ConstraintOptions;
 use super::{NamedOptions, OptionValue, read};
@@ -29,6 +30,7 @@ pub(crate) struct RequestOptions {
     pub(crate) n: Option<i64>,
     pub(crate) best_of: Option<i64>,
     pub(crate) parse_special: Option<bool>,
+    pub(crate) chat: ChatOptions,
     pub(crate) cache: Option<CacheMode>,
     pub(crate) cache_salt: Option<String>,
     pub(crate) cache_ttl_ms: Option<f64>,
@@ -47,6 +49,7 @@ pub(crate) struct RequestConfig {
     pub(crate) logprobs: Logprobs,
     pub(crate) choices: Choices,
     pub(crate) parse_special: bool,
+    pub(crate) chat: ChatConfig,
     pub(crate) cache: CacheMode,
     pub(crate) cache_salt: Option<String>,
     pub(crate) responses: ResponsePolicy,
@@ -68,6 +71,9 @@ impl NamedOptions for RequestOptions {
         "n",
         "best_of",
         "parse_special",
+        "documents",
+        "template_args",
+        "continue_final_message",
         "cache",
         "cache_salt",
         "cache_ttl_ms",
@@ -93,6 +99,13 @@ impl NamedOptions for RequestOptions {
             "n" => self.n = Some(read::whole(name, value)?),
             "best_of" => self.best_of = Some(read::whole(name, value)?),
             "parse_special" => self.parse_special = Some(read::flag(name, value)?),
+            "documents" => self.chat.documents = Some(chat::documents(name, value)?),
+            "template_args" => {
+                self.chat.template_args = Some(chat::template_args(name, value)?);
+            }
+            "continue_final_message" => {
+                self.chat.continue_final_message = Some(read::flag(name, value)?);
+            }
             "cache" => self.cache = Some(read::text(name, value)?.parse()?),
             "cache_salt" => self.cache_salt = Some(read::text(name, value)?),
             "cache_ttl_ms" => self.cache_ttl_ms = Some(read::number(name, value)?),
@@ -130,6 +143,7 @@ impl RequestOptions {
             },
             choices: Choices::of(self.n, self.best_of)?,
             parse_special: self.parse_special.unwrap_or(false),
+            chat: self.chat.validate()?,
             cache,
             cache_salt: self.cache_salt.map(cache_salt).transpose()?,
             responses: ResponsePolicy::of(cache, &sampling)?,
@@ -325,7 +339,7 @@ mod tests {
             "logprobs" | "json_object" | "json_schema" => Some(OptionValue::Bool(true)),
             "regex" | "choice" | "lark" | "gbnf" => Some(OptionValue::from("x")),
             // What it changes is in the prompt's tokens, which have their own part in the key.
-            "parse_special" => None,
+            "parse_special" | "documents" | "template_args" | "continue_final_message" => None,
             unknown => panic!("a value of {unknown} is missing in this test"),
         };
         let drawn = [("temperature", OptionValue::Float(0.9)), ("seed", OptionValue::Int(1))];

@@ -19,7 +19,7 @@ use super::salted;
 use crate::CacheMode;
 use crate::message::Message;
 use crate::options::{NamedOptions, OptionValue, PrefixOptions};
-use crate::prompt::ChatEnd;
+use crate::prompt::{ChatEnd, Conversation};
 use crate::shared::{Command, Shared};
 use crate::submission::Draft;
 use crate::{Canceller, Error, ErrorKind, Event, Result, TokenStream, Wait};
@@ -115,7 +115,7 @@ impl PrefixRequest {
         if cache == CacheUse::Bypass {
             return Err(no_cache());
         }
-        let prompt = prompter.chat(&self.messages, ChatEnd::LastMessage)?;
+        let prompt = prompter.chat(&Conversation::of(&self.messages, ChatEnd::LastMessage))?.tokens;
         let draft = Draft {
             prompt,
             prompter,

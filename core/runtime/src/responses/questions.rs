@@ -13,7 +13,8 @@ use std::sync::Arc;
 use indwell_kernel::{Namespace, Token};
 use moka::sync::Cache;
 
-use crate::{Message, Result};
+use crate::Result;
+use crate::prompt::{Conversation, Prompt};
 
 /// What an entry costs beyond its tokens; what one of stored answers does, and the other half of a
 /// pointer with a length.
@@ -31,8 +32,8 @@ pub(super) struct Questions {
 /// What tokens are made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Text<'a> {
-    /// Messages, up to where the assistant's answer begins.
-    Chat(&'a [Message]),
+    /// A chat, with all that its template sees but the time.
+    Chat(Conversation<'a>),
     /// A text, and whether control tokens' literals in it become those tokens.
     Completion(&'a str, bool),
 }
@@ -51,7 +52,8 @@ impl Questions {
         Self { cache }
     }
 
-    /// The tokens of `text`, found by `find` if they are not remembered.
+    /// The tokens of `text`, found by `find` if they are not remembered. Those that depend on the time
+    /// never are.
     ///
     /// # Errors
     /// Those of `find`, which are not remembered.
@@ -59,16 +61,18 @@ impl Questions {
         &self,
         namespace: Namespace,
         text: Text<'_>,
-        find: impl FnOnce() -> Result<Vec<Token>>,
+        find: impl FnOnce() -> Result<Prompt>,
     ) -> Result<Vec<Token>> {
-        let Some(cache) = &self.cache else { return find() };
+        let Some(cache) = &self.cache else { return Ok(find()?.tokens) };
         let key = key(namespace, text);
         if let Some(tokens) = cache.get(&key) {
             return Ok(tokens.to_vec());
         }
-        let tokens = find()?;
-        cache.insert(key, Arc::from(&*tokens));
-        cache.run_pending_tasks();
+        let Prompt { tokens, is_timeless } = find()?;
+        if is_timeless {
+            cache.insert(key, Arc::from(&*tokens));
+            cache.run_pending_tasks();
+        }
         Ok(tokens)
     }
 
@@ -95,12 +99,9 @@ fn key(namespace: Namespace, text: Text<'_>) -> [u8; 32] {
     };
     part(namespace.as_bytes());
     match text {
-        Text::Chat(messages) => {
+        Text::Chat(chat) => {
             part(b"chat");
-            for message in messages {
-                part(message.role.as_str().as_bytes());
-                part(message.content.as_bytes());
-            }
+            chat.parts(part);
         }
         Text::Completion(prompt, parse_special) => {
             part(if parse_special { b"special" } else { b"plain" });
@@ -121,7 +122,8 @@ mod tests {
     use indwell_kernel::NamespaceField;
 
     use super::*;
-    use crate::{Error, assistant, user};
+    use crate::prompt::ChatEnd;
+    use crate::{Error, Message, Role, Tool, ToolCall, assistant, user};
 
     fn namespace(salt: &[u8]) -> Namespace {
         Namespace::builder().field(NamespaceField::Salt, salt).finish()
@@ -131,7 +133,7 @@ mod tests {
         let mut found = true;
         let tokens = questions.tokens(namespace(salt), text, || {
             found = false;
-            Ok(vec![Token(1), Token(2)])
+            Ok(Prompt { tokens: vec![Token(1), Token(2)], is_timeless: true })
         });
         assert_eq!(tokens.expect("tokens"), [Token(1), Token(2)]);
         found
@@ -147,7 +149,8 @@ mod tests {
             vec![user("a"), assistant("b")],
             vec![user("ab"), user("")],
         ];
-        let mut texts: Vec<Text<'_>> = chats.iter().map(|chat| Text::Chat(chat)).collect();
+        let of = |chat| Conversation::of(chat, ChatEnd::AnswerBegins);
+        let mut texts: Vec<Text<'_>> = chats.iter().map(|chat| Text::Chat(of(chat))).collect();
         for prompt in ["ab", "userab", ""] {
             texts.extend([Text::Completion(prompt, false), Text::Completion(prompt, true)]);
         }
@@ -159,6 +162,86 @@ mod tests {
         for text in &texts {
             assert!(found(&questions, b"1", *text) && found(&questions, b"2", *text), "{text:?}");
         }
+    }
+
+    /// Everything that a template sees, one after the other changed alone.
+    #[test]
+    fn chats_that_may_have_different_prompts_are_different() {
+        let call = |id: &str, name: &str, arguments: &str| ToolCall {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+        };
+        let messages: Vec<Vec<Message>> = vec![
+            vec![user("a")],
+            vec![user("a").name("b")],
+            vec![user("a").name("")],
+            vec![user("a").reasoning("b")],
+            vec![user("a").tool_call_id("b")],
+            vec![user("a").tool_calls([call("1", "f", "{}")])],
+            vec![user("a").tool_calls([call("", "1f", "{}")])],
+            vec![user("a").tool_calls([call("1", "f", "{} ")])],
+            vec![user("a").tool_calls([call("1", "f", "{}"), call("2", "f", "{}")])],
+            vec![Message::new(Role::Tool, "a")],
+            vec![Message::new(Role::System, "a")],
+        ];
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        let tools: Vec<Vec<Tool>> = vec![
+            vec![Tool::new("f", json("{}"))],
+            vec![Tool::new("g", json("{}"))],
+            vec![Tool::new("f", json("{}")).description("")],
+            vec![Tool::new("f", json("{}")).description("d")],
+            vec![Tool::new("f", json(r#"{"a":1,"b":2}"#))],
+            // Templates write keys in the order in which they were given.
+            vec![Tool::new("f", json(r#"{"b":2,"a":1}"#))],
+            vec![Tool::new("f", json("{}")), Tool::new("f", json("{}"))],
+        ];
+        let documents = [vec![json(r#"{"a":"b"}"#)], vec![json(r#"{"a":"b","c":1}"#)]];
+        let args = ["true", "false", "\"true\"", "[true]"]
+            .map(|value| vec![("enable_thinking".to_owned(), json(value))]);
+        let other_arg = vec![("thinking".to_owned(), json("true"))];
+        let base = Conversation::of(&messages[0], ChatEnd::AnswerBegins);
+        let mut chats: Vec<Conversation<'_>> =
+            messages.iter().map(|messages| Conversation { messages, ..base }).collect();
+        chats.extend(tools.iter().map(|tools| Conversation { tools, ..base }));
+        chats.extend(documents.iter().map(|documents| Conversation { documents, ..base }));
+        chats.extend(args.iter().map(|template_args| Conversation { template_args, ..base }));
+        chats.push(Conversation { template_args: &other_arg, ..base });
+        chats.push(Conversation { end: ChatEnd::LastMessage, ..base });
+        chats.push(Conversation { end: ChatEnd::InLastMessage, ..base });
+        let questions = Questions::new(1 << 20);
+        for chat in &chats {
+            assert!(!found(&questions, b"1", Text::Chat(*chat)), "{chat:?}");
+        }
+        for chat in &chats {
+            assert!(found(&questions, b"1", Text::Chat(*chat)), "{chat:?}");
+        }
+        // What means the same may be compared only where all but the text is the same.
+        let beside: Vec<_> = chats.iter().map(|chat| chat.beside_text(None)).collect();
+        assert_eq!(beside[0], None);
+        for (index, one) in beside.iter().enumerate() {
+            let same = beside.iter().filter(|other| *other == one).count();
+            // A role is in the text.
+            let plain = chats[index].messages[0]
+                == Message::new(chats[index].messages[0].role, "a")
+                && index < messages.len();
+            assert_eq!(same, if plain { 3 } else { 1 }, "{:?}", chats[index]);
+        }
+        assert_ne!(base.beside_text(Some("{{ a }}")), base.beside_text(Some("{{ b }}")));
+    }
+
+    #[test]
+    fn what_depends_on_the_time_is_found_anew_each_time() {
+        let questions = Questions::new(1 << 20);
+        let messages = [user("a")];
+        let text = Text::Chat(Conversation::of(&messages, ChatEnd::AnswerBegins));
+        for day in [1, 2] {
+            let tokens = questions.tokens(namespace(b"1"), text, || {
+                Ok(Prompt { tokens: vec![Token(day)], is_timeless: false })
+            });
+            assert_eq!(tokens.expect("tokens"), [Token(day)]);
+        }
+        assert_eq!(questions.bytes(), 0);
     }
 
     #[test]

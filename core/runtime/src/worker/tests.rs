@@ -33,7 +33,8 @@ impl Rig {
         let config = config();
         let (commands, received) = crossbeam_channel::unbounded();
         let admission = AdmissionLimits::validate(None, None).expect("defaults");
-        let prompter = Arc::new(Prompter::new(model, config.request_tokens_max));
+        let prompter = Prompter::new(model, config.request_tokens_max, None).expect("a prompter");
+        let prompter = Arc::new(prompter);
         let shared = Arc::new(Shared::new(
             commands,
             AdmissionGate::new(admission),

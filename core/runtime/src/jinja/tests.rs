@@ -1,0 +1,1 @@
+//! Rendering as Python renders, and the bounds of it.

@@ -1,0 +1,1 @@
+//! Every template of llama.cpp, against Python.

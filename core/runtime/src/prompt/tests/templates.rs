@@ -1,0 +1,1 @@
+//! What templates see, and what they may cost.
