@@ -21,6 +21,7 @@ mod stage;
 mod suites;
 mod test;
 mod test_models;
+mod test_templates;
 mod workspace;
 
 use std::process::ExitCode;

@@ -115,7 +115,7 @@ impl TestModel {
     }
 }
 
-fn models_dir() -> Result<PathBuf> {
+pub(crate) fn models_dir() -> Result<PathBuf> {
     let cache = env::var_os(CACHE_DIR_VARIABLE)
         .map(PathBuf::from)
         .or_else(|| dirs::cache_dir().map(|dir| dir.join("indwell")))

@@ -1,8 +1,9 @@
 """Renders chat templates as Hugging Face `transformers` sets Jinja up, for comparison.
 
 Reads one JSON object from standard input: `templates`, a list of sources; `conversations`, a list of
-objects of variables; `now`, the seconds of a frozen clock, in UTC. Writes a list with a list for each
-template: for each conversation `{"text": …}`, or `{"error": …}` where the template raises.
+objects with `variables`, and `continues` if the last message is to go on; `now`, the seconds of a frozen
+clock, in UTC. Writes a list with a list for each template: for each conversation `{"text": …}`, or
+`{"error": …}` where the template raises.
 
 What counts is the set-up: an immutable sandbox, blocks trimmed and stripped, loop controls,
 `{% generation %}` blocks that only track, `tojson` without HTML escapes, `raise_exception`,
@@ -87,6 +88,25 @@ def environment(now):
     return env
 
 
+TAG = "CONTINUE_FINAL_MESSAGE_TAG "
+
+
+def render(template, conversation):
+    """The prompt; cut behind the last message's content if that is to go on."""
+    variables = conversation["variables"]
+    if not conversation.get("continues"):
+        return template.render(**variables)
+    content = variables["messages"][-1]["content"]
+    last = {**variables["messages"][-1], "content": content + TAG}
+    text = template.render(**{**variables, "messages": [*variables["messages"][:-1], last]})
+    if content.strip() not in text or TAG.strip() not in text:
+        raise ValueError("the last message does not appear in the prompt")
+    at = text.rindex(TAG.strip())
+    if text[at : at + len(TAG)] == TAG:
+        return text[:at]
+    return text[:at].rstrip()
+
+
 def main():
     given = json.load(sys.stdin)
     now = datetime.datetime.fromtimestamp(given["now"], datetime.timezone.utc)
@@ -99,9 +119,9 @@ def main():
             rendered.append([{"error": repr(error)} for _ in given["conversations"]])
             continue
         texts = []
-        for variables in given["conversations"]:
+        for conversation in given["conversations"]:
             try:
-                texts.append({"text": template.render(**variables)})
+                texts.append({"text": render(template, conversation)})
             except Exception as error:
                 texts.append({"error": repr(error)})
         rendered.append(texts)
