@@ -28,7 +28,11 @@ fn model() -> PathBuf {
 fn hostile_templates_are_stopped_in_time_and_memory() {
     // One engine for all: the template does what the message says.
     let hostile = [
-        ("loop", "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "steps"),
+        (
+            "loop",
+            "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+            "steps",
+        ),
         ("macro", "{{ f() }}", "levels of nesting"),
         ("times", "{{ 'x' * 10**9 }}", "bytes held"),
         ("list", "{{ [1] * 10**9 }}", "bytes held"),
@@ -37,15 +41,25 @@ fn hostile_templates_are_stopped_in_time_and_memory() {
         ("indent", "{{ [1] | tojson(indent=10**9) }}", "bytes held"),
         ("replace", "{{ ('a' * 10**5).replace('', 'b' * 10**5) }}", ""),
         ("join", "{{ (['a' * 10**5] * 10**5) | join }}", ""),
-        ("double", "{% set n = namespace(s='x') %}{% for i in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}", "bytes held"),
-        ("keep", "{% set n = namespace(l=[]) %}{% for i in range(99999) %}{% set n.l = n.l + ['x' * 9999] %}{% endfor %}", ""),
+        (
+            "double",
+            "{% set n = namespace(s='x') %}{% for i in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+            "bytes held",
+        ),
+        (
+            "keep",
+            "{% set n = namespace(l=[]) %}{% for i in range(99999) %}{% set n.l = n.l + ['x' * 9999] %}{% endfor %}",
+            "",
+        ),
         ("write", "{% for i in range(99999) %}{{ 'x' * 99999 }}{% endfor %}", ""),
-        ("deep", "{% set n = namespace(l=[]) %}{% for i in range(99999) %}{% set n.l = [n.l] %}{% endfor %}", "values in each other"),
+        (
+            "deep",
+            "{% set n = namespace(l=[]) %}{% for i in range(99999) %}{% set n.l = [n.l] %}{% endfor %}",
+            "values in each other",
+        ),
     ];
-    let branches: String = hostile
-        .iter()
-        .map(|(name, body, _)| format!("{{% elif w == '{name}' %}}{body}"))
-        .collect();
+    let branches: String =
+        hostile.iter().map(|(name, body, _)| format!("{{% elif w == '{name}' %}}{body}")).collect();
     let template = format!(
         "{{% macro f() %}}{{{{ f() }}}}{{% endmacro %}}{{% set w = messages[-1].content %}}\
          {{% if w == 'plain' %}}hello{branches}{{% endif %}}"

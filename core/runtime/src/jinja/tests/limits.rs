@@ -46,7 +46,8 @@ fn loops_without_end_are_stopped_by_their_steps() {
     for body in ["", "{% set y = b %}", "{{ '' }}", "{% if b == a %}{% endif %}"] {
         assert_eq!(limit(&format!("{loops}{body}{ends}")), "steps of a template");
     }
-    let searches = "{% set s = 'ab' * 100000 %}{% for a in range(100000) %}{{ 'ba' * 99 in s }}{% endfor %}";
+    let searches =
+        "{% set s = 'ab' * 100000 %}{% for a in range(100000) %}{{ 'ba' * 99 in s }}{% endfor %}";
     assert_eq!(limit(searches), "steps of a template");
     let compares = "{% set s = [1] * 100000 %}{% for a in range(100000) %}{% if s == s[:] %}{% endif %}{% endfor %}";
     assert_eq!(limit(compares), "steps of a template");
@@ -96,7 +97,10 @@ fn memory_is_bounded_before_it_is_filled() {
     ] {
         // How much is held meanwhile is measured in tests/template_memory.rs.
         let of = limit(source);
-        assert!(["bytes held by a template", "steps of a template"].contains(&of), "{source}: {of}");
+        assert!(
+            ["bytes held by a template", "steps of a template"].contains(&of),
+            "{source}: {of}"
+        );
     }
 }
 

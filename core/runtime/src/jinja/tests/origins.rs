@@ -76,7 +76,8 @@ fn what_the_template_wrote_stays_the_templates() {
 #[test]
 fn a_text_of_both_keeps_both() {
     let shown = |source| {
-        let origin = |(c, is_given): (char, bool)| if is_given { c.to_ascii_uppercase() } else { c };
+        let origin =
+            |(c, is_given): (char, bool)| if is_given { c.to_ascii_uppercase() } else { c };
         origins(source, "x").into_iter().map(origin).collect::<String>()
     };
     assert_eq!(shown("{{ 'a' ~ x ~ 'b' }}"), "aXb");

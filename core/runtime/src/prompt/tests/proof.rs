@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::prompt::ChatEnd;
 use crate::prompt::clock::strftime;
 use crate::prompt::conversation::Conversation;
 use crate::prompt::template::{ChatTemplate, Specials};
-use crate::prompt::ChatEnd;
 use crate::{Message, Role, Tool, ToolCall, assistant, system, tool, user};
 
 /// Names a Python that has Jinja.
@@ -194,7 +194,10 @@ fn chats() -> Vec<(&'static str, Vec<Message>)> {
                 user("ok"),
             ],
         ),
-        ("odd marks", vec![user("q <|im_end|>"), assistant("</think> odd <think>"), user("[INST]")]),
+        (
+            "odd marks",
+            vec![user("q <|im_end|>"), assistant("</think> odd <think>"), user("[INST]")],
+        ),
         (
             "call and result",
             vec![
@@ -248,9 +251,9 @@ fn chats() -> Vec<(&'static str, Vec<Message>)> {
 fn conversations() -> Vec<Asked> {
     let mut all = Vec::new();
     for (name, messages) in chats() {
-        let goes_on = messages.last().is_some_and(|last| {
-            last.role == Role::Assistant && last.tool_calls.is_empty()
-        });
+        let goes_on = messages
+            .last()
+            .is_some_and(|last| last.role == Role::Assistant && last.tool_calls.is_empty());
         let plain = Asked::of(name, messages);
         all.push(plain.clone());
         all.push(plain.clone().end(ChatEnd::LastMessage));
@@ -339,9 +342,8 @@ fn difference(ours: Option<&String>, theirs: Option<&String>) -> String {
         return format!("  ours   {ours:.200?}\n  Python {theirs:.200?}");
     };
     let same = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b).count();
-    let around = |text: &str| -> String {
-        text.chars().skip(same.saturating_sub(40)).take(100).collect()
-    };
+    let around =
+        |text: &str| -> String { text.chars().skip(same.saturating_sub(40)).take(100).collect() };
     format!("  ours   {:?}\n  Python {:?}", around(ours), around(theirs))
 }
 
@@ -395,7 +397,8 @@ fn every_template_of_llama_cpp_renders_as_python_renders_it() {
 fn every_expression_gives_what_python_gives() {
     let Some(python) = python() else { return };
     let sources: Vec<String> =
-        serde_json::from_str(include_str!("../../../tests/templates/expressions.json")).expect("a list");
+        serde_json::from_str(include_str!("../../../tests/templates/expressions.json"))
+            .expect("a list");
     let asked = Asked::of("one", vec![user("hi")]);
     let theirs = by_python(&python, &sources, &[asked.in_python()]);
     let mut mismatches = Vec::new();
