@@ -71,6 +71,22 @@ impl Scorer {
         score
     }
 
+    /// The log-probability of each token of a prompt but the first, after those before it.
+    ///
+    /// # Panics
+    /// When they are more than 1024.
+    #[must_use]
+    pub fn prompt(&mut self, tokens: &[i32]) -> Vec<f32> {
+        self.context.release(SEQ);
+        let pairs = tokens.iter().zip(&tokens[1..]).enumerate();
+        pairs
+            .map(|(position, (&token, &next))| {
+                let logits = self.decode(position, &[Token(token)]);
+                logits[usize::try_from(next).expect("a token")] - log_sum_exp(&logits)
+            })
+            .collect()
+    }
+
     /// Computes `tokens` from `position` on; the logits after the last one.
     fn decode(&mut self, position: usize, tokens: &[Token]) -> Vec<f32> {
         self.batch.clear();

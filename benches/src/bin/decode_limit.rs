@@ -15,8 +15,8 @@ use indwell_benches::machine::Usage;
 use indwell_benches::plot::{self, Panel};
 use indwell_benches::report::Report;
 use indwell_benches::{Comparison, Measurement, Workload, rounds};
-use indwell_kernel::{SamplingParams, SeqId, Token};
-use indwell_llama::{Batch, Context, ContextParams, Model, ModelParams, Sampler};
+use indwell_kernel::{Draws, SeqId, Token};
+use indwell_llama::{Batch, Context, ContextParams, Lexicon, Model, ModelParams, Sampler};
 
 /// Measures the engine against a bare decode loop, in one run.
 #[derive(Debug, Parser)]
@@ -143,8 +143,9 @@ impl BareLoop {
 
     /// Reads every prompt, then decodes all sequences in step.
     fn run(&mut self, workload: &Workload) -> Result<u64> {
-        let vocabulary_size = self.context.model().vocabulary().size() as usize;
-        let mut sampler = Sampler::new(&SamplingParams::greedy(), false, vocabulary_size)?;
+        let draws = Draws::greedy();
+        let lexicon = Lexicon::of(self.context.model(), &draws.sampling);
+        let mut sampler = Sampler::new(&draws, lexicon, &[], &[])?;
         let mut sequences = self.prefill(&workload.prompts, &mut sampler)?;
         for _ in 1..workload.max_tokens {
             self.batch.clear();

@@ -103,6 +103,9 @@ impl SchedulerConfig {
     pub const BATCH_TOKENS_DEFAULT: u32 = 512;
     /// Prefill chunk when nothing is said.
     pub const PREFILL_CHUNK_DEFAULT: u32 = 256;
+    /// Prompt tokens that one step scores at most, all sequences together. Each needs a row of
+    /// logits, a number a token of the vocabulary.
+    pub const SCORES_MAX: u32 = 32;
 }
 
 impl SchedulerOptions {

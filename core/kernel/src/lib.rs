@@ -118,7 +118,10 @@ pub use response::{
     CacheMode, Effect, REQUEST_FIELDS, RequestField, ResponseKey, ResponsePolicy, SemanticSpace,
     TimeToLive,
 };
-pub use sampling::{SamplingOptions, SamplingParams};
+pub use sampling::{
+    Dry, Mirostat, MirostatVersion, Penalties, SamplerKind, SamplingOptions, SamplingParams,
+    Surroundings, Temperature, TokenRules, Xtc,
+};
 pub use scheduler::{Load, Scheduler};
 pub use snapshot::{SnapshotKey, SnapshotPlace, Tier};
 pub use time::Timestamp;

@@ -116,9 +116,20 @@ pub struct Chunk {
     pub start: u32,
     /// Where the tokens stand in [`Plan::tokens`].
     pub tokens: Range<usize>,
-    /// How many of the last tokens want logits and a sample each: 0 inside a prompt, 1 at its
-    /// end and in decoding, more where drafts are verified or a prompt's tokens are scored.
+    /// How many of the last tokens want logits: 0 inside a prompt, 1 at its end and in decoding,
+    /// more where drafts are verified or a prompt's tokens are scored.
     pub outputs: u32,
+    /// The tokens that follow the first of the outputs, whose log-probabilities are wanted: where
+    /// they stand in [`Plan::scored`]. The outputs after those want a sample each.
+    pub scores: Range<usize>,
+}
+
+impl Chunk {
+    /// Whether a token is drawn from its last output.
+    #[must_use]
+    pub fn draws(&self) -> bool {
+        self.outputs as usize > self.scores.len()
+    }
 }
 
 /// What one step does.
@@ -130,6 +141,8 @@ pub struct Plan {
     pub chunks: Vec<Chunk>,
     /// The chunks' tokens.
     pub tokens: Vec<Token>,
+    /// Tokens whose log-probabilities the chunks ask for.
+    pub scored: Vec<Token>,
     /// How many of the tokens are of prompts, the others being of answers.
     pub prompt_tokens: usize,
 }
@@ -147,17 +160,37 @@ impl Plan {
         &self.tokens[chunk.tokens.clone()]
     }
 
+    /// The tokens that `chunk` wants scored.
+    #[must_use]
+    pub fn scored_tokens(&self, chunk: &Chunk) -> &[Token] {
+        &self.scored[chunk.scores.clone()]
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ops.clear();
         self.chunks.clear();
         self.tokens.clear();
+        self.scored.clear();
         self.prompt_tokens = 0;
     }
 
     pub(crate) fn push(&mut self, seq: SeqId, start: usize, tokens: &[Token], outputs: u32) {
-        let from = self.tokens.len();
+        self.push_scored(seq, start, tokens, (outputs, &[]));
+    }
+
+    /// A chunk with `outputs`, from the first of which `scored` are scored.
+    pub(crate) fn push_scored(
+        &mut self,
+        seq: SeqId,
+        start: usize,
+        tokens: &[Token],
+        (outputs, scored): (u32, &[Token]),
+    ) {
+        let (from, scored_from) = (self.tokens.len(), self.scored.len());
         self.tokens.extend_from_slice(tokens);
+        self.scored.extend_from_slice(scored);
         let start = u32::try_from(start).expect("positions are bounded by a u32");
-        self.chunks.push(Chunk { seq, start, tokens: from..self.tokens.len(), outputs });
+        let (tokens, scores) = (from..self.tokens.len(), scored_from..self.scored.len());
+        self.chunks.push(Chunk { seq, start, tokens, outputs, scores });
     }
 }

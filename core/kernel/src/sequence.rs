@@ -22,7 +22,8 @@ pub struct Sequence {
     /// The length at which the answer ends for `Length`.
     pub(crate) tokens_max: usize,
     pub(crate) draws: Arc<Draws>,
-    pub(crate) prompt_logprobs: bool,
+    /// The first token of its prompt that is still to be scored: all before it are, or need not be.
+    pub(crate) scored: usize,
     pub(crate) deadline: Option<Timestamp>,
     /// Order of arrival; a preempted request keeps its own.
     pub(crate) arrival: u64,
@@ -85,7 +86,8 @@ impl Sequence {
             computed: 0,
             tokens_max: tokens_max.min(request_tokens_max as usize),
             draws: request.draws,
-            prompt_logprobs: request.prompt_logprobs,
+            // Nothing comes before the first token that could say how likely it is.
+            scored: if request.prompt_logprobs { 1 } else { prompt_tokens },
             deadline: request.deadline,
             arrival,
             admitted: false,
@@ -118,6 +120,11 @@ impl Sequence {
             prompt: prompt[tail..].to_vec(),
             answer: answer.to_vec(),
         }
+    }
+
+    /// Whether tokens of its prompt are still to be scored.
+    pub(crate) fn is_scoring(&self) -> bool {
+        self.scored < self.prompt_tokens
     }
 
     /// Tokens that are known but not computed.

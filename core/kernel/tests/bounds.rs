@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use indwell_kernel::config::SEQUENCES_LIMIT;
-use indwell_kernel::sampling::SEED_MAX;
+use indwell_kernel::sampling::{LOOKBACK_MAX, SEED_MAX};
 use indwell_kernel::{
-    AdmissionGate, AdmissionLimits, SamplingOptions, SchedulerConfig, SchedulerOptions, Timestamp,
+    AdmissionGate, AdmissionLimits, Penalties, REQUEST_FIELDS, SamplingOptions, SchedulerConfig,
+    SchedulerOptions, Surroundings, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -47,16 +48,56 @@ prop_compose! {
     }
 }
 
-prop_compose! {
-    fn sampling_options()(
-        temperature in number(),
-        top_k in option(),
-        top_p in number(),
-        min_p in number(),
-        seed in option(),
-    ) -> SamplingOptions {
-        SamplingOptions { temperature, top_k, top_p, min_p, seed }
-    }
+/// Every option, each left out most of the time, so that some sets of them pass.
+fn sampling_options() -> impl Strategy<Value = SamplingOptions> {
+    let seldom = || prop_oneof![4 => Just(None), 1 => number()];
+    let whole = || prop_oneof![4 => Just(None), 1 => option()];
+    let ids = prop::collection::vec(prop_oneof![9 => 0..100_i64, 1 => any::<i64>()], 0..3);
+    let biases = prop_oneof![9 => -2.0..2.0_f64, 1 => any::<f64>()];
+    let biases = prop::collection::vec((0..120_i64, biases), 0..3);
+    let name =
+        prop::sample::select(vec!["penalties", "dry", "top_k", "temperature", "xtc", "heat"]);
+    let samplers = prop::collection::vec(name.prop_map(str::to_owned), 0..4);
+    let samplers = prop_oneof![4 => Just(None), 1 => samplers.prop_map(Some)];
+    let first = (number(), option(), number(), number(), option(), whole());
+    let numbers = prop::collection::vec(seldom(), 14);
+    let wholes = prop::collection::vec(whole(), 4);
+    (first, numbers, wholes, (ids, biases, samplers, any::<bool>())).prop_map(
+        |((temperature, top_k, top_p, min_p, seed, mirostat), numbers, wholes, lists)| {
+            let (stop_tokens, logit_bias, samplers, ignore_eos) = lists;
+            SamplingOptions {
+                temperature,
+                dynatemp_range: numbers[0],
+                dynatemp_exponent: numbers[1],
+                top_k,
+                top_p,
+                min_p,
+                typical_p: numbers[2],
+                top_n_sigma: numbers[3],
+                xtc_probability: numbers[4],
+                xtc_threshold: numbers[5],
+                dry_multiplier: numbers[6],
+                dry_base: numbers[7],
+                dry_allowed_length: wholes[0],
+                dry_penalty_last_n: wholes[1],
+                dry_sequence_breakers: None,
+                repeat_penalty: numbers[8],
+                repeat_last_n: wholes[2],
+                presence_penalty: numbers[9],
+                frequency_penalty: numbers[10],
+                mirostat,
+                mirostat_tau: numbers[11],
+                mirostat_eta: numbers[12],
+                samplers,
+                logit_bias,
+                banned_strings: Vec::new(),
+                stop_tokens,
+                min_tokens: wholes[3],
+                ignore_eos: Some(ignore_eos),
+                seed,
+            }
+        },
+    )
 }
 
 proptest! {
@@ -106,25 +147,39 @@ proptest! {
         options in sampling_options(),
         fresh_seed in any::<u32>(),
     ) {
-        match options.validate(fresh_seed) {
+        let around = Surroundings { fresh_seed, max_tokens: 300, vocabulary_tokens: 100 };
+        match options.validate(&around) {
             Ok(params) => {
                 let lukewarm = 1e-6_f32..=1e6;
-                prop_assert!(params.temperature == 0.0 || lukewarm.contains(&params.temperature));
-                prop_assert!(params.top_p > 0.0 && params.top_p <= 1.0);
-                prop_assert!((0.0..=1.0).contains(&params.min_p));
+                let temperature = params.temperature.value;
+                prop_assert!(temperature == 0.0 || lukewarm.contains(&temperature));
+                for share in [params.top_p, params.typical_p] {
+                    prop_assert!(share > 0.0 && share <= 1.0);
+                }
+                for share in [params.min_p, params.xtc.probability, params.xtc.threshold] {
+                    prop_assert!((0.0..=1.0).contains(&share));
+                }
+                let Penalties { repeat, frequency, presence, .. } = params.penalties;
+                prop_assert!(lukewarm.contains(&repeat));
+                prop_assert!(frequency.abs() <= 1e6 && presence.abs() <= 1e6);
+                prop_assert!(params.dry.base >= 1.0 && params.dry.base <= 1e6);
+                prop_assert!((0.0..=1e6).contains(&params.dry.multiplier));
+                prop_assert!((0.0..=1e6).contains(&params.top_n_sigma));
+                prop_assert!(params.looks_back() <= LOOKBACK_MAX as usize);
                 prop_assert!(i32::try_from(params.top_k).is_ok());
                 prop_assert!(params.seed <= SEED_MAX);
+                prop_assert!(params.tokens.min_tokens <= 300);
+                prop_assert!(params.tokens.biases.is_sorted_by_key(|(token, _)| *token));
+                for (token, bias) in &params.tokens.biases {
+                    prop_assert!((0..100).contains(&token.0) && !bias.is_nan());
+                }
+                prop_assert!(params.mirostat.is_none() || temperature > 0.0);
+                prop_assert_eq!(params.canonical().canonical(), params.canonical());
             }
             Err(invalid) => {
-                let given = match invalid.field {
-                    "temperature" => options.temperature.is_some(),
-                    "top_k" => options.top_k.is_some(),
-                    "top_p" => options.top_p.is_some(),
-                    "min_p" => options.min_p.is_some(),
-                    "seed" => options.seed.is_some(),
-                    other => return Err(TestCaseError::fail(format!("{other} is no option"))),
-                };
-                prop_assert!(given, "{} was left out", invalid.field);
+                let known = REQUEST_FIELDS.iter().any(|field| field.name == invalid.field);
+                prop_assert!(known, "{} is no option", invalid.field);
+                prop_assert!(!invalid.limit.is_empty() && !invalid.remedy.is_empty());
             }
         }
     }

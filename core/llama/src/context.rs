@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indwell_kernel::SeqId;
+use indwell_kernel::{SchedulerConfig, SeqId};
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 
@@ -32,7 +32,7 @@ pub struct ContextParams {
     pub context_tokens: u32,
     /// Tokens of one decode call; also its micro-batch, so that a call is one graph run.
     pub batch_tokens: u32,
-    /// Sequences, and outputs of one decode call; at most `batch_tokens`.
+    /// Sequences that are decoded; at most `batch_tokens`.
     pub sequences_max: u32,
     /// Further sequences, which are never decoded but keep cells; 0 turns sharing, saving and
     /// restoring off. Cut to what [`crate::residents_possible`] allows.
@@ -148,7 +148,7 @@ impl Context {
             extent.token_min >= 0 && (extent.token_max as usize) < self.vocabulary_size;
         let sequences_known = i64::from(extent.sequence_max) < i64::from(self.params.sequences_max);
         let fits = batch.len() <= self.params.batch_tokens as usize
-            && batch.output_count() <= self.params.sequences_max as usize;
+            && batch.output_count() <= outputs_max(self.params.sequences_max) as usize;
         if !(tokens_known && sequences_known && fits) {
             return Err(DecodeError::InvalidBatch);
         }
@@ -316,6 +316,11 @@ fn has_extra(model: &Model) -> bool {
     matches!(rope, sys::LLAMA_ROPE_TYPE_MROPE | sys::LLAMA_ROPE_TYPE_IMROPE)
 }
 
+/// Outputs of one decode call: a token for each sequence, and a prompt's tokens that are scored.
+fn outputs_max(sequences_max: u32) -> u32 {
+    sequences_max + SchedulerConfig::SCORES_MAX
+}
+
 fn llama_params(
     params: &ContextParams,
     sequences: u32,
@@ -329,7 +334,7 @@ fn llama_params(
     llama.n_ubatch = params.batch_tokens;
     llama.n_seq_max = sequences;
     // llama.cpp asserts that this is not below `n_seq_max`.
-    llama.n_outputs_max = sequences;
+    llama.n_outputs_max = sequences.max(outputs_max(params.sequences_max));
     llama.n_threads = threads;
     llama.n_threads_batch = threads;
     llama.kv_unified = true;

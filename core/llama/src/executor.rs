@@ -9,13 +9,14 @@ mod seat;
 use std::sync::Arc;
 
 use indwell_kernel::{
-    Backend, Ends, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError,
+    Backend, Ends, MemoryOp, Outcome, Plan, Sample, SeqId, SequenceFailure, StepError, Token,
 };
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 
 use self::seat::{Row, Said, Seat};
 use crate::error::{ContextError, DecodeError};
-use crate::{Batch, Cells, Context, SnapshotStore};
+use crate::sampler::Drawn;
+use crate::{Batch, Cells, Context, Lexicon, SnapshotStore};
 
 /// Runs plans on a context it owns. One thread at a time.
 #[derive(Debug)]
@@ -70,9 +71,9 @@ impl Executor {
     /// Whether the operation was done; `false` if it was refused.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
-            MemoryOp::Open { seq, draws, answer, .. } => {
-                let size = self.context.model().vocabulary().size() as usize;
-                self.seats[seq.index()].open(draws, answer, size);
+            MemoryOp::Open { seq, draws, prompt, answer } => {
+                let lexicon = Lexicon::of(self.context.model(), &draws.sampling);
+                self.seats[seq.index()].open(draws, lexicon, prompt, answer);
                 true
             }
             MemoryOp::Truncate { seq, from } => {
@@ -142,7 +143,7 @@ impl Executor {
             if !seat.takes_part() {
                 continue;
             }
-            seat.draws = chunk.outputs > 0;
+            seat.draws = chunk.draws();
             let tokens = plan.chunk_tokens(chunk);
             let first_output = tokens.len() - (chunk.outputs as usize).min(tokens.len());
             for (position, (at, &token)) in (chunk.start..).zip(tokens.iter().enumerate()) {
@@ -156,14 +157,19 @@ impl Executor {
     fn locate_logits(&mut self, plan: &Plan) {
         let mut end = 0;
         for chunk in &plan.chunks {
-            if !self.seats[chunk.seq.index()].takes_part() {
+            let seat = &mut self.seats[chunk.seq.index()];
+            if !seat.takes_part() {
                 continue;
             }
             end += chunk.tokens.len();
-            if chunk.outputs > 0 {
-                let row = self.context.logits(&self.batch, end - 1);
-                let row = row.map(|row| Row { logits: row.as_ptr(), length: row.len() });
-                self.seats[chunk.seq.index()].row = row;
+            for (at, &token) in (end - chunk.outputs as usize..).zip(plan.scored_tokens(chunk)) {
+                match Row::of(&mut self.context, &self.batch, at) {
+                    Some(row) => seat.scoring.push((row, token)),
+                    None => seat.failure = Some(no_logits()),
+                }
+            }
+            if chunk.draws() {
+                seat.row = Row::of(&mut self.context, &self.batch, end - 1);
             }
         }
     }
@@ -182,9 +188,9 @@ impl Executor {
     }
 
     fn sample(&mut self) {
-        let waiting = self.seats.iter().filter(|seat| seat.row.is_some()).count();
-        let costs = self.seats.iter().map(Seat::cost);
-        if waiting > 1 && costs.sum::<usize>() >= PARALLEL_LOGITS_MIN {
+        let costs = self.seats.iter().map(Seat::cost).filter(|&cost| cost > 0);
+        let (waiting, cost) = costs.fold((0, 0), |(n, sum), cost| (n + 1, sum + cost));
+        if waiting > 1 && cost >= PARALLEL_LOGITS_MIN {
             let seats = &mut self.seats;
             self.sampling_threads.install(|| seats.par_iter_mut().for_each(Seat::sample));
         } else {
@@ -198,16 +204,18 @@ impl Executor {
             if seat.is_skipped {
                 continue;
             }
+            match seat.scored.take() {
+                Some(Ok(scores)) => outcome.scores.push((chunk.seq, scores)),
+                Some(Err(failure)) => seat.failure = Some(failure),
+                None => {}
+            }
             if let Some(failure) = seat.failure.take() {
                 outcome.failures.push((chunk.seq, failure));
-            } else if chunk.outputs > 0 {
+            } else if chunk.draws() {
                 match seat.said.take() {
                     Some(Ok(said)) => outcome.samples.push(self.as_sample(chunk.seq, said)),
                     Some(Err(failure)) => outcome.failures.push((chunk.seq, failure)),
-                    None => outcome.failures.push((
-                        chunk.seq,
-                        SequenceFailure::Sampling("the step gave no logits".to_owned()),
-                    )),
+                    None => outcome.failures.push((chunk.seq, no_logits())),
                 }
             }
         }
@@ -215,18 +223,23 @@ impl Executor {
 
     /// A token that ends the answer, forced ones included, is no part of it.
     fn as_sample(&self, seq: SeqId, said: Said) -> Sample {
-        let vocabulary = self.context.model().vocabulary();
         let Said { drawn, mut forced, is_complete } = said;
+        let Drawn { token, logprob, top } = drawn;
         let mut ends = if is_complete { Ends::After } else { Ends::No };
-        if let Some(end) = forced.iter().position(|&token| vocabulary.is_end_of_generation(token)) {
+        if let Some(end) = forced.iter().position(|&token| self.ends(seq, token)) {
             forced.truncate(end);
             ends = Ends::After;
         }
-        if vocabulary.is_end_of_generation(drawn.token) {
+        if self.ends(seq, token) {
             ends = Ends::Before;
         }
-        let (token, logprob, top) = (drawn.token, drawn.logprob, Vec::new());
         Sample { seq, token, logprob, top, forced, ends }
+    }
+
+    /// Whether the token says that the answer is over.
+    fn ends(&self, seq: SeqId, token: Token) -> bool {
+        self.seats[seq.index()].is_stop_token(token)
+            || self.context.model().vocabulary().is_end_of_generation(token)
     }
 }
 
@@ -253,6 +266,10 @@ impl Backend for Executor {
         self.report(plan, outcome);
         Ok(())
     }
+}
+
+fn no_logits() -> SequenceFailure {
+    SequenceFailure::Sampling("the step gave no logits".to_owned())
 }
 
 fn step_error(error: DecodeError) -> StepError {

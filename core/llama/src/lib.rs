@@ -16,7 +16,8 @@
 //! | [`cells`] | which cells of that memory are used, followed from outside |
 //! | [`snapshot`] | where the bytes of snapshots go and come from |
 //! | [`batch`] | the tokens of one decode call |
-//! | [`sampler`] | logits to a token, for one sequence |
+//! | [`pieces`] | the bytes of all tokens, to be searched |
+//! | [`sampler`] | logits to a token, for one answer |
 //! | [`constraint`] | grammars, and which tokens they allow next |
 //! | [`executor`] | the kernel's `Backend` on all of these |
 //! | [`mod@quantize`] | a model file with other types of weights |
@@ -37,6 +38,7 @@ mod memory;
 pub mod memory_kind;
 pub mod model;
 mod module_dir;
+pub mod pieces;
 pub mod quantize;
 pub mod sampler;
 pub mod snapshot;
@@ -55,7 +57,8 @@ pub use error::{
 pub use executor::Executor;
 pub use memory_kind::{MemoryKind, residents_possible};
 pub use model::{Model, ModelParams};
+pub use pieces::Pieces;
 pub use quantize::{Quantization, quantize};
-pub use sampler::Sampler;
+pub use sampler::{Breakers, Lexicon, Sampler};
 pub use snapshot::SnapshotStore;
 pub use vocabulary::Vocabulary;

@@ -10,16 +10,20 @@ mod kv_size;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
+use parking_lot::Mutex;
 
 use crate::Vocabulary;
 use crate::backends::Backends;
 use crate::error::LoadError;
 use crate::log::capturing_errors;
 use crate::memory_kind::MemoryKind;
+use crate::pieces::Pieces;
+use crate::sampler::Breakers;
 use fingerprint::FileState;
 
 /// How to load a model.
@@ -37,6 +41,9 @@ pub struct Model {
     /// The file as it was before it was loaded.
     file: FileState,
     kv_bytes_per_token: u64,
+    pieces: OnceLock<Arc<Pieces>>,
+    /// DRY's sequence breakers that were asked for last, with their texts.
+    breakers: Mutex<Option<(Vec<String>, Arc<Breakers>)>>,
 }
 
 /// A GGUF file begins with these four bytes.
@@ -75,7 +82,14 @@ impl Model {
             path: path.to_owned(),
             reason: if errors.is_empty() { error.to_string() } else { errors },
         })?;
-        let mut model = Self { inner, path: path.to_owned(), file, kv_bytes_per_token: 0 };
+        let mut model = Self {
+            inner,
+            path: path.to_owned(),
+            file,
+            kv_bytes_per_token: 0,
+            pieces: OnceLock::new(),
+            breakers: Mutex::new(None),
+        };
         model.check_generative()?;
         model.kv_bytes_per_token = model.read_kv_bytes();
         Ok(model)
@@ -91,6 +105,30 @@ impl Model {
     #[must_use]
     pub fn vocabulary(&self) -> Vocabulary<'_> {
         Vocabulary::of(self)
+    }
+
+    /// The bytes of all tokens.
+    ///
+    /// # Blocking
+    /// The first caller, and whoever comes meanwhile, waits while they are written out.
+    pub fn pieces(&self) -> &Arc<Pieces> {
+        self.pieces.get_or_init(|| Arc::new(Pieces::of(&self.vocabulary())))
+    }
+
+    /// What of an answer in tokens are the sequence breakers `texts`.
+    pub fn breakers(&self, texts: &[String]) -> Arc<Breakers> {
+        let mut last = self.breakers.lock();
+        if let Some((known, breakers)) = &*last
+            && known.as_slice() == texts
+        {
+            return Arc::clone(breakers);
+        }
+        let vocabulary = self.vocabulary();
+        let tokenize = |text: &str| vocabulary.tokenize(text, false, false);
+        let control = vocabulary.control_tokens();
+        let breakers = Arc::new(Breakers::new(texts, self.pieces(), &control, tokenize));
+        *last = Some((texts.to_vec(), Arc::clone(&breakers)));
+        breakers
     }
 
     /// `general.name`, or else the file's name without its ending.

@@ -116,6 +116,23 @@ impl<'model> Vocabulary<'model> {
             .collect()
     }
 
+    /// The control tokens with their literals.
+    #[must_use]
+    pub fn control_tokens(&self) -> Vec<(Token, String)> {
+        let control = self.inner.tokens().filter(|&token| self.inner.is_control(token));
+        let with_literal = control.filter_map(|token| {
+            let token = Token(token.0);
+            Some((token, self.literal(token)?))
+        });
+        with_literal.filter(|(_, literal)| !literal.is_empty()).collect()
+    }
+
+    /// Tokens that the model's makers never want drawn (`tokenizer.ggml.suppress_tokens`).
+    #[must_use]
+    pub fn suppressed(&self) -> Vec<Token> {
+        self.inner.suppress_tokens().iter().map(|token| Token(token.0)).collect()
+    }
+
     /// The text that stands for `token` in the vocabulary, if it has one.
     pub(crate) fn literal(&self, token: Token) -> Option<String> {
         if !self.has(token) {

@@ -13,14 +13,16 @@ mod prefix_cache;
 mod read;
 mod request;
 mod response_cache;
+mod sampling;
 mod value;
 
 pub(crate) use choices::Choices;
 pub(crate) use engine::{EngineConfig, EngineOptions};
 pub(crate) use prefix::PrefixOptions;
 pub(crate) use prefix_cache::PrefixCacheConfig;
-pub(crate) use request::{RequestConfig, RequestOptions, cache_salt};
+pub(crate) use request::{Defaults, RequestConfig, RequestOptions, cache_salt};
 pub(crate) use response_cache::ResponseCacheConfig;
+pub(crate) use sampling::{Biased, Words};
 pub use value::OptionValue;
 
 use crate::{Error, Result};
@@ -82,6 +84,7 @@ mod tests {
                     OptionValue::Int(1),
                     OptionValue::Bool(true),
                     OptionValue::Text("use".to_owned()),
+                    OptionValue::Object(Vec::new()),
                 ];
                 let mut accepted =
                     candidates.into_iter().map(|value| O::default().set(name, value));

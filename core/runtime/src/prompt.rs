@@ -114,6 +114,16 @@ impl Prompter {
         self.constraints.get(grammar)
     }
 
+    /// How many tokens the vocabulary has.
+    pub(crate) fn vocabulary_tokens(&self) -> u32 {
+        self.model.vocabulary().size()
+    }
+
+    /// The tokens of a short text, alone, none of them a control token.
+    pub(crate) fn words_of(&self, text: &str) -> Vec<Token> {
+        self.model.vocabulary().tokenize(text, false, false)
+    }
+
     pub(crate) fn can_chat(&self) -> bool {
         matches!(self.template, Template::Ready(_))
     }

@@ -1,6 +1,7 @@
 //! A request's options, and its blocking and `Future` forms.
 
 mod constraint;
+mod sampling;
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -14,7 +15,7 @@ use indwell_kernel::{Draws, Goal};
 
 use crate::input::Input;
 use crate::message::Message;
-use crate::options::{NamedOptions, OptionValue, RequestConfig, RequestOptions};
+use crate::options::{Defaults, NamedOptions, OptionValue, RequestConfig, RequestOptions, Words};
 use crate::prefix_cache::salted;
 use crate::reply_fold::ReplyFold;
 use crate::shared::Shared;
@@ -102,37 +103,6 @@ impl<I> Request<I> {
         self
     }
 
-    /// 0 takes the likeliest token each time (the default); higher is more random.
-    pub fn temperature(mut self, temperature: f32) -> Self {
-        self.options.sampling.temperature = Some(temperature.into());
-        self
-    }
-
-    /// Keeps the `k` likeliest tokens; 0 keeps all (the default).
-    pub fn top_k(mut self, k: u32) -> Self {
-        self.options.sampling.top_k = Some(k.into());
-        self
-    }
-
-    /// Keeps the smallest set of tokens with this much probability, in (0, 1]. Default 1.
-    pub fn top_p(mut self, p: f32) -> Self {
-        self.options.sampling.top_p = Some(p.into());
-        self
-    }
-
-    /// Keeps tokens with at least this share of the likeliest one's probability, in [0, 1].
-    /// Default 0.
-    pub fn min_p(mut self, p: f32) -> Self {
-        self.options.sampling.min_p = Some(p.into());
-        self
-    }
-
-    /// The random generator's seed, 0 to 4294967294. Default: a fresh one.
-    pub fn seed(mut self, seed: u32) -> Self {
-        self.options.sampling.seed = Some(seed.into());
-        self
-    }
-
     /// Texts that end the answer and are not part of it; up to 64.
     pub fn stop(mut self, texts: impl IntoIterator<Item: Into<String>>) -> Self {
         self.options.stop = texts.into_iter().map(Into::into).collect();
@@ -142,12 +112,6 @@ impl<I> Request<I> {
     /// How long the request may take, queue included; then it ends as `deadline_exceeded`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout_ms = Some(timeout.as_secs_f64() * 1000.0);
-        self
-    }
-
-    /// Whether each token of the answer comes with its log-probability. Default false.
-    pub fn logprobs(mut self, logprobs: bool) -> Self {
-        self.options.logprobs = Some(logprobs);
         self
     }
 
@@ -235,7 +199,11 @@ impl<I> Request<I> {
             return Err(error);
         }
         let submitted = shared.now();
-        let config = self.options.validate(shared.limits.default_max_tokens, fresh_seed())?;
+        let defaults =
+            Defaults { max_tokens: shared.limits.default_max_tokens, fresh_seed: fresh_seed() };
+        let words_of = |text: &str| prompter.words_of(text);
+        let words = Words { count: prompter.vocabulary_tokens(), tokenize: &words_of };
+        let config = self.options.validate(defaults, words)?;
         let asked = || self.input.asked(&prompter, &config);
         let responses = answerable(&shared, asked, &config)?;
         self.input.check(&config)?;
@@ -261,7 +229,7 @@ impl<I> Request<I> {
                 logprobs: config.logprobs,
                 constraint,
             }),
-            prompt_logprobs: false,
+            prompt_logprobs: config.prompt_logprobs,
             stop: config.stop,
             timeout: config.timeout,
             submitted,

@@ -181,8 +181,8 @@ impl Submission {
             waited_ms: waited.as_secs_f64() * 1000.0,
             distance: None,
         });
-        events.iter().for_each(|event| self.shared.metrics.ended(event));
-        TokenStream::new(Receiver::ready(events), self.request.id, self.shared)
+        self.shared.metrics.ended(&events.finished);
+        TokenStream::new(Receiver::ready(events.into_events()), self.request.id, self.shared)
     }
 
     /// Hands it to the worker, to be computed once for all who ask the same at the same time.
@@ -243,12 +243,13 @@ impl Submission {
         if self.request.cache != CacheUse::Bypass {
             self.request.boundaries = self.prompter.boundaries(&self.request.prompt);
         }
+        let min_tokens = self.request.draws.sampling.tokens.min_tokens;
         let (events, receiver) = mailbox(self.shared.limits.stream_capacity as usize);
         let job = Job {
             request: self.request,
             deadline: self.deadline,
             prompt_tokens: self.prompt_tokens,
-            text: TextAssembler::new(self.stop),
+            text: TextAssembler::new(self.stop, min_tokens),
             events,
             submitted: self.submitted,
             keyed,

@@ -13,6 +13,10 @@ pub(crate) struct TextAssembler {
     /// Decoded, but not given out.
     pending: String,
     stops: Vec<String>,
+    /// Tokens within which a stop string does not end the answer.
+    unheeded: u32,
+    /// How much of what is pending was complete within them.
+    passed: usize,
     stopped: bool,
 }
 
@@ -26,12 +30,15 @@ impl std::fmt::Debug for SendDecoder {
 }
 
 impl TextAssembler {
-    /// An assembler that ends at the first of `stops`, none of which is empty.
-    pub(crate) fn new(stops: Vec<String>) -> Self {
+    /// An assembler that ends at the first of `stops`, none of which is empty, that is complete after
+    /// more than `min_tokens` tokens.
+    pub(crate) fn new(stops: Vec<String>, min_tokens: u32) -> Self {
         Self {
             decoder: SendDecoder(UTF_8.new_decoder_without_bom_handling()),
             pending: String::new(),
             stops,
+            unheeded: min_tokens,
+            passed: 0,
             stopped: false,
         }
     }
@@ -39,13 +46,21 @@ impl TextAssembler {
     /// Takes a token's bytes, and appends to `out` what can be given out.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut String) {
         self.decode(bytes, false);
-        self.release(out);
+        if self.unheeded > 0 {
+            self.unheeded -= 1;
+            self.release_passed(out);
+            self.passed = self.pending.len();
+        } else {
+            self.release(out);
+        }
     }
 
     /// The answer is over: gives out what was held back.
     pub(crate) fn finish(&mut self, out: &mut String) {
         self.decode(&[], true);
-        self.release(out);
+        if self.unheeded == 0 {
+            self.release(out);
+        }
         if !self.stopped {
             out.push_str(&self.pending);
             self.pending.clear();
@@ -55,6 +70,24 @@ impl TextAssembler {
     /// Whether a stop string was reached. Nothing is given out after it.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Gives out all that can't be part of a stop string that is complete later.
+    fn release_passed(&mut self, out: &mut String) {
+        let keep = self.stops.iter().map(|stop| overlap(&self.pending, stop)).max().unwrap_or(0);
+        let gone = self.pending.len() - keep;
+        out.extend(self.pending.drain(..gone));
+        self.passed = self.passed.saturating_sub(gone);
+    }
+
+    /// Where the first stop string begins that was not complete within the minimum.
+    fn stop_at(&self) -> Option<usize> {
+        let found = self.stops.iter().filter_map(|stop| {
+            let from = (self.passed + 1).saturating_sub(stop.len()).min(self.pending.len());
+            let from = self.pending.ceil_char_boundary(from);
+            self.pending[from..].find(stop.as_str()).map(|at| from + at)
+        });
+        found.min()
     }
 
     fn decode(&mut self, bytes: &[u8], last: bool) {
@@ -70,15 +103,13 @@ impl TextAssembler {
             self.pending.clear();
             return;
         }
-        let stop = self.stops.iter().filter_map(|stop| self.pending.find(stop.as_str())).min();
-        if let Some(at) = stop {
+        if let Some(at) = self.stop_at() {
             out.push_str(&self.pending[..at]);
             self.pending.clear();
             self.stopped = true;
             return;
         }
-        let keep = self.stops.iter().map(|stop| overlap(&self.pending, stop)).max().unwrap_or(0);
-        out.extend(self.pending.drain(..self.pending.len() - keep));
+        self.release_passed(out);
     }
 }
 
@@ -99,7 +130,12 @@ mod tests {
 
     /// The pieces given out for `chunks`, and whether a stop string was reached.
     fn assemble(chunks: &[&[u8]], stops: &[&str]) -> (Vec<String>, bool) {
-        let mut assembler = TextAssembler::new(stops.iter().map(ToString::to_string).collect());
+        assemble_after(0, chunks, stops)
+    }
+
+    fn assemble_after(min: u32, chunks: &[&[u8]], stops: &[&str]) -> (Vec<String>, bool) {
+        let stops = stops.iter().map(ToString::to_string).collect();
+        let mut assembler = TextAssembler::new(stops, min);
         let mut pieces = Vec::new();
         for chunk in chunks {
             let mut out = String::new();
@@ -145,7 +181,45 @@ mod tests {
         assert_eq!(pieces.concat(), "ab");
     }
 
+    #[test]
+    fn a_stop_string_within_the_minimum_does_not_end_the_answer() {
+        let (pieces, stopped) = assemble_after(2, &[b"a##", b"b", b"c##", b"d"], &["##"]);
+        assert_eq!(pieces.concat(), "a##bc");
+        assert!(stopped);
+        let (pieces, stopped) = assemble_after(9, &[b"a##", b"b"], &["##"]);
+        assert_eq!(pieces, ["a##", "b", ""]);
+        assert!(!stopped);
+    }
+
+    #[test]
+    fn a_stop_string_that_begins_within_the_minimum_and_ends_after_it_counts_whole() {
+        let (pieces, stopped) = assemble_after(1, &[b"a#", b"#b"], &["##"]);
+        assert_eq!(pieces, ["a", "", ""]);
+        assert!(stopped);
+    }
+
     proptest! {
+        /// Whatever the minimum, what is given out is a beginning of the text, and no stop string that
+        /// is complete after it is ever half given out.
+        #[test]
+        fn a_minimum_only_passes_over_what_is_complete_within_it(
+            chunks in proptest::collection::vec("[ab#]{1,3}", 1..12),
+            stops in proptest::collection::vec("[ab#]{1,4}", 1..4),
+            min in 0_u32..8,
+        ) {
+            let bytes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+            let texts: Vec<&str> = stops.iter().map(String::as_str).collect();
+            let (pieces, stopped) = assemble_after(min, &bytes, &texts);
+            let text = chunks.concat();
+            let passed: usize = chunks.iter().take(min as usize).map(String::len).sum();
+            let ends = |from: usize| {
+                texts.iter().any(|stop| text[from..].starts_with(stop) && from + stop.len() > passed)
+            };
+            let due = (0..text.len()).find(|&from| ends(from));
+            prop_assert_eq!(stopped, due.is_some());
+            prop_assert_eq!(pieces.concat(), &text[..due.unwrap_or(text.len())]);
+        }
+
         #[test]
         fn any_cut_of_the_bytes_gives_the_same_text(
             text in "[ab#🦙é]{0,40}",

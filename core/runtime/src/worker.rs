@@ -270,8 +270,12 @@ impl<B: Backend + Send + 'static> Worker<B> {
                 self.replan = true;
             }
             Output::Forget { snapshot } => self.caching.forget(snapshot),
-            // Nobody asks for them yet.
-            Output::PromptLogprobs { .. } => {}
+            Output::PromptLogprobs { request, scores } => {
+                if let Some(answer) = self.answers.get_mut(&request) {
+                    answer.scores(scores);
+                    self.hold_or_go_on(request);
+                }
+            }
             Output::Ended { request, end } => self.end(request, end),
         }
     }

@@ -7,6 +7,9 @@
 
 use std::fmt;
 
+use crate::sampling::{
+    Dry, Mirostat, MirostatVersion, Penalties, SamplerKind, Temperature, TokenRules, Xtc,
+};
 use crate::{Draws, Logprobs, Namespace, Request, SamplingParams};
 
 /// Keeps these digests apart from every other use of blake3.
@@ -56,13 +59,38 @@ pub const REQUEST_FIELDS: &[RequestField] = &[
     field("continue_final_message", Effect::ChangesAnswer),
     field("max_tokens", Effect::ChangesAnswer),
     field("temperature", Effect::ChangesAnswer),
+    field("dynatemp_range", Effect::ChangesDraws),
+    field("dynatemp_exponent", Effect::ChangesDraws),
     field("top_k", Effect::ChangesDraws),
     field("top_p", Effect::ChangesDraws),
     field("min_p", Effect::ChangesDraws),
+    field("typical_p", Effect::ChangesDraws),
+    field("top_n_sigma", Effect::ChangesDraws),
+    field("xtc_probability", Effect::ChangesDraws),
+    field("xtc_threshold", Effect::ChangesDraws),
+    field("mirostat", Effect::ChangesDraws),
+    field("mirostat_tau", Effect::ChangesDraws),
+    field("mirostat_eta", Effect::ChangesDraws),
     field("seed", Effect::ChangesDraws),
+    field("repeat_penalty", Effect::ChangesAnswer),
+    field("repeat_last_n", Effect::ChangesAnswer),
+    field("presence_penalty", Effect::ChangesAnswer),
+    field("frequency_penalty", Effect::ChangesAnswer),
+    field("dry_multiplier", Effect::ChangesAnswer),
+    field("dry_base", Effect::ChangesAnswer),
+    field("dry_allowed_length", Effect::ChangesAnswer),
+    field("dry_penalty_last_n", Effect::ChangesAnswer),
+    field("dry_sequence_breakers", Effect::ChangesAnswer),
+    field("samplers", Effect::ChangesAnswer),
+    field("logit_bias", Effect::ChangesAnswer),
+    field("banned_strings", Effect::ChangesAnswer),
+    field("ignore_eos", Effect::ChangesAnswer),
+    field("min_tokens", Effect::ChangesAnswer),
+    field("stop_tokens", Effect::ChangesAnswer),
     field("stop", Effect::ChangesAnswer),
     field("logprobs", Effect::ChangesAnswer),
-    // Each of several answers has a key of its own, by its seed.
+    field("top_logprobs", Effect::ChangesAnswer),
+    field("prompt_logprobs", Effect::ChangesAnswer),
     field("n", Effect::ChangesDraws),
     field("best_of", Effect::ChangesDraws),
     field("json_schema", Effect::ChangesAnswer),
@@ -86,11 +114,21 @@ enum Part {
     Prompt = 2,
     MaxTokens = 3,
     Greedy = 4,
-    Sampling = 5,
     Logprobs = 6,
     Stop = 7,
     PromptLogprobs = 8,
     Constraint = 9,
+    Seed = 20,
+    Mirostat = 21,
+    Sampler = 22,
+    Count = 23,
+    Floats = 24,
+    Breaker = 25,
+    BiasedToken = 26,
+    Banned = 27,
+    StopToken = 28,
+    MinTokens = 29,
+    IgnoreEos = 30,
 }
 
 impl ResponseKey {
@@ -188,21 +226,79 @@ impl Digest {
         self.value(Part::Logprobs, &told);
     }
 
+    /// What draws always the same is written the same: [`SamplingParams::canonical`].
     fn sampling(&mut self, sampling: &SamplingParams) {
-        // What nothing is drawn by has no effect: `is_greedy`.
+        let sampling = sampling.canonical();
         if sampling.is_greedy() {
             self.part(Part::Greedy, 0);
-            return;
+        } else {
+            self.value(Part::Seed, &sampling.seed.to_le_bytes());
         }
-        // A seed is one whoever chose it.
-        let SamplingParams { temperature, top_k, top_p, min_p, seed, seeded: _ } = sampling;
-        self.part(Part::Sampling, 5);
-        for value in [temperature, top_p, min_p] {
-            // 0 has two signs and one meaning.
-            self.hasher.update(&(value + 0.0).to_bits().to_le_bytes());
+        if let Some(Mirostat { version, tau, eta }) = sampling.mirostat {
+            let version = match version {
+                MirostatVersion::V1 => 1.0,
+                MirostatVersion::V2 => 2.0,
+            };
+            self.floats(Part::Mirostat, &[version, tau, eta]);
         }
-        for value in [top_k, seed] {
-            self.hasher.update(&value.to_le_bytes());
+        for &kind in &sampling.order {
+            self.sampler(kind, &sampling);
+        }
+        self.token_rules(&sampling.tokens);
+    }
+
+    /// A sampler that acts, in its place among the others.
+    fn sampler(&mut self, kind: SamplerKind, sampling: &SamplingParams) {
+        self.value(Part::Sampler, kind.as_str().as_bytes());
+        match kind {
+            SamplerKind::Penalties => {
+                let Penalties { last_n, repeat, frequency, presence } = sampling.penalties;
+                self.value(Part::Count, &last_n.to_le_bytes());
+                self.floats(Part::Floats, &[repeat, frequency, presence]);
+            }
+            SamplerKind::Dry => {
+                let Dry { multiplier, base, allowed_length, last_n, breakers } = &sampling.dry;
+                self.value(Part::Count, &allowed_length.to_le_bytes());
+                self.value(Part::Count, &last_n.to_le_bytes());
+                self.floats(Part::Floats, &[*multiplier, *base]);
+                self.part(Part::Count, breakers.len());
+                for breaker in breakers {
+                    self.value(Part::Breaker, breaker.as_bytes());
+                }
+            }
+            SamplerKind::TopNSigma => self.floats(Part::Floats, &[sampling.top_n_sigma]),
+            SamplerKind::TopK => self.value(Part::Count, &sampling.top_k.to_le_bytes()),
+            SamplerKind::TypicalP => self.floats(Part::Floats, &[sampling.typical_p]),
+            SamplerKind::TopP => self.floats(Part::Floats, &[sampling.top_p]),
+            SamplerKind::MinP => self.floats(Part::Floats, &[sampling.min_p]),
+            SamplerKind::Xtc => {
+                let Xtc { probability, threshold } = sampling.xtc;
+                self.floats(Part::Floats, &[probability, threshold]);
+            }
+            SamplerKind::Temperature => {
+                let Temperature { value, range, exponent } = sampling.temperature;
+                self.floats(Part::Floats, &[value, range, exponent]);
+            }
+        }
+    }
+
+    fn token_rules(&mut self, rules: &TokenRules) {
+        let TokenRules { biases, banned, stop_tokens, min_tokens, ignore_eos } = rules;
+        for (token, bias) in biases {
+            self.value(Part::BiasedToken, &token.0.to_le_bytes());
+            self.floats(Part::Floats, &[*bias]);
+        }
+        for text in banned {
+            self.value(Part::Banned, text.as_bytes());
+        }
+        for token in stop_tokens {
+            self.value(Part::StopToken, &token.0.to_le_bytes());
+        }
+        if *min_tokens > 0 {
+            self.value(Part::MinTokens, &min_tokens.to_le_bytes());
+        }
+        if *ignore_eos {
+            self.part(Part::IgnoreEos, 0);
         }
     }
 
@@ -213,6 +309,14 @@ impl Digest {
         stop.dedup();
         for text in stop {
             self.value(Part::Stop, text.as_bytes());
+        }
+    }
+
+    fn floats(&mut self, part: Part, values: &[f32]) {
+        self.part(part, values.len());
+        for value in values {
+            // 0 has two signs and one meaning.
+            self.hasher.update(&(value + 0.0).to_bits().to_le_bytes());
         }
     }
 

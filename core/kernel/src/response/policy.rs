@@ -161,10 +161,14 @@ impl TimeToLive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FinishReason;
+    use crate::{FinishReason, Temperature};
 
     fn seeded(temperature: f32, seeded: bool) -> SamplingParams {
-        SamplingParams { temperature, seeded, ..SamplingParams::greedy() }
+        SamplingParams {
+            temperature: Temperature::fixed(temperature),
+            seeded,
+            ..SamplingParams::greedy()
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use super::Scheduler;
 use super::sharing::Verdict;
 use crate::sequence::Sequence;
-use crate::{Goal, Plan, Reuse, SeqId};
+use crate::{Goal, Plan, Reuse, SchedulerConfig, SeqId};
 
 impl Scheduler {
     /// Fills `plan` with the next step. An empty plan means that there is nothing to do until
@@ -94,16 +94,27 @@ impl Scheduler {
     }
 
     /// Plans up to `budget` tokens of what `sequence` is behind, and says how many. Where prefixes
-    /// can't be cut anywhere, a chunk ends where the prompt may be cut.
+    /// can't be cut anywhere, a chunk ends where the prompt may be cut; where a prompt is scored, it
+    /// is no longer than one step scores.
     fn push_chunk(&self, plan: &mut Plan, seq: SeqId, sequence: &Sequence, budget: usize) -> usize {
         let exact = self.config.prefix.reuse == Reuse::ExactEnds;
         let until = if exact { sequence.next_boundary() } else { sequence.tokens.len() };
-        let length = (until - sequence.computed).min(budget);
+        let mut length = (until - sequence.computed).min(budget);
+        // A token is scored by what is computed of the one before it.
+        let scoring = sequence.computed.max(sequence.scored - 1);
+        if sequence.is_scoring() {
+            let scores = SchedulerConfig::SCORES_MAX as usize - plan.scored.len();
+            length = length.min(scoring + scores - sequence.computed);
+        }
         if length > 0 {
             let end = sequence.computed + length;
             let sampled = end == sequence.tokens.len() && sequence.goal == Goal::Generate;
             let tokens = &sequence.tokens[sequence.computed..end];
-            plan.push(seq, sequence.computed, tokens, u32::from(sampled));
+            let scored = (end + 1).min(sequence.prompt_tokens);
+            let scored = sequence.tokens.get(scoring + 1..scored).unwrap_or_default();
+            let outputs = scored.len() + usize::from(sampled);
+            let outputs = u32::try_from(outputs).expect("few tokens are scored in a step");
+            plan.push_scored(seq, sequence.computed, tokens, (outputs, scored));
             plan.prompt_tokens += end.min(sequence.prompt_tokens).saturating_sub(sequence.computed);
         }
         length

@@ -35,7 +35,7 @@ impl Scheduler {
         for sample in &outcome.samples {
             self.take_sample(sample);
         }
-        for chunk in plan.chunks.iter().filter(|chunk| chunk.outputs > 0) {
+        for chunk in plan.chunks.iter().filter(|chunk| chunk.draws()) {
             if self.running[chunk.seq.index()].as_ref().is_some_and(|s| s.behind() == 0) {
                 let reason = "the backend drew no token".to_owned();
                 self.end_failed(chunk.seq, SequenceFailure::Sampling(reason));
@@ -164,8 +164,9 @@ impl Scheduler {
     }
 
     fn take_scores(&mut self, seq: SeqId, scores: &[TokenScore]) {
-        let Some(sequence) = self.running[seq.index()].as_ref() else { return };
+        let Some(sequence) = self.running[seq.index()].as_mut() else { return };
         let request = sequence.request;
+        sequence.scored += scores.len();
         self.outputs.push_back(Output::PromptLogprobs { request, scores: scores.to_vec() });
     }
 

@@ -47,7 +47,8 @@ impl Scheduler {
         let (Some(tree), Some(namespace)) = (&mut self.tree, sequence.cache.namespace()) else {
             return Ok(Match::default());
         };
-        if sequence.lookup == Lookup::Refused {
+        // Scores come of computing.
+        if sequence.lookup == Lookup::Refused || sequence.is_scoring() {
             return Ok(Match::default());
         }
         // At least one token is computed, since logits come of computing.

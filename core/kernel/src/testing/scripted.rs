@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use super::cells::{Cell, Cells};
 use crate::{
     Backend, Chunk, Ends, MemoryOp, Outcome, Plan, Sample, SchedulerConfig, SeqId, SequenceFailure,
-    SnapshotId, StepError, Token,
+    SnapshotId, StepError, Token, TokenLogprob, TokenScore,
 };
 
 /// What goes wrong in one step.
@@ -164,6 +164,16 @@ impl ScriptedBackend {
         (all.split_off(tokens.len()), Ends::No)
     }
 
+    /// The score of `token` after `before`: what every correct schedule must produce.
+    #[must_use]
+    pub fn score(&self, before: &[Token], token: Token) -> TokenScore {
+        let (likeliest, _) = self.next_token(before);
+        // Any number that differs where the tokens do.
+        let [unlike, ..] = (likeliest.0 ^ token.0).to_le_bytes();
+        let chosen = TokenLogprob { token, logprob: -f32::from(unlike) };
+        TokenScore { chosen, top: Vec::new() }
+    }
+
     /// Whether the operation was done.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
@@ -289,7 +299,8 @@ impl ScriptedBackend {
         let memory = memory.unwrap_or_else(|| panic!("{} is in the batch but not open", chunk.seq));
         assert_eq!(memory.len(), chunk.start as usize, "positions of {} have a gap", chunk.seq);
         assert!(!tokens.is_empty(), "{} has an empty chunk", chunk.seq);
-        assert!(chunk.outputs <= 1, "{} verifies drafts, which this backend can't", chunk.seq);
+        let drawn = chunk.outputs as usize - chunk.scores.len();
+        assert!(drawn <= 1, "{} verifies drafts, which this backend can't", chunk.seq);
         let cells = self.cells.take(tokens.iter().copied());
         memory.extend(cells);
     }
@@ -331,7 +342,14 @@ impl ScriptedBackend {
         for chunk in &chunks {
             self.compute(plan, chunk);
         }
-        for (at, chunk) in chunks.iter().filter(|c| c.outputs > 0).enumerate() {
+        for chunk in chunks.iter().filter(|chunk| !chunk.scores.is_empty()) {
+            let tokens = self.tokens_of(chunk.seq).expect("computed above");
+            let first = tokens.len() - chunk.outputs as usize;
+            let scored = plan.scored_tokens(chunk).iter().zip(first + 1..);
+            let score = |(&token, before): (&Token, usize)| self.score(&tokens[..before], token);
+            outcome.scores.push((chunk.seq, scored.map(score).collect()));
+        }
+        for (at, chunk) in chunks.iter().filter(|chunk| chunk.draws()).enumerate() {
             if fault == Some(StepFault::Sequence(at)) {
                 let failure = SequenceFailure::Sampling("scripted".to_owned());
                 outcome.failures.push((chunk.seq, failure));

@@ -8,3 +8,4 @@ mod failing;
 mod forcing;
 mod pausing;
 mod rig;
+mod scoring;

@@ -6,7 +6,7 @@ use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
     Backend, CacheUse, Chunk, Draws, End, FinishReason, Goal, Outcome, Output, Plan, PrefixConfig,
     Request, RequestId, Scheduler, SchedulerConfig, SchedulerOptions, SeqId, SequenceFailure,
-    SnapshotPlace, StepError, Tier, Timestamp, Token,
+    SnapshotPlace, StepError, Tier, Timestamp, Token, TokenScore,
 };
 
 /// One request's part of a batch: who, and how many tokens.
@@ -23,6 +23,8 @@ pub(crate) struct Rig {
     outputs: BTreeMap<RequestId, Vec<Output>>,
     /// What was asked of the other tiers.
     pub(crate) asked: Vec<Output>,
+    /// Whether the next prompt is to be scored.
+    scored: bool,
 }
 
 /// Bounds of 100 cells, 4 sequences, batches of 16 tokens and prefill chunks of 8.
@@ -86,6 +88,7 @@ impl Rig {
             submitted: 0,
             outputs: BTreeMap::new(),
             asked: Vec::new(),
+            scored: false,
         }
     }
 
@@ -115,6 +118,28 @@ impl Rig {
         self.submit_for(Goal::Generate, prompt, max_tokens, cache)
     }
 
+    /// The same with the log-probabilities of the prompt's tokens.
+    pub(crate) fn submit_scored(
+        &mut self,
+        prompt: Vec<Token>,
+        max_tokens: u32,
+        cache: CacheUse,
+    ) -> RequestId {
+        self.scored = true;
+        let id = self.submit_for(Goal::Generate, prompt, max_tokens, cache);
+        self.scored = false;
+        id
+    }
+
+    /// The scores that `request` was told so far.
+    pub(crate) fn scores(&mut self, request: RequestId) -> Vec<TokenScore> {
+        let scores = |output: &Output| match output {
+            Output::PromptLogprobs { scores, .. } => Some(scores.clone()),
+            _ => None,
+        };
+        self.outputs_of(request).iter().filter_map(scores).flatten().collect()
+    }
+
     /// Asks for a prefix to be kept.
     pub(crate) fn keep(&mut self, prompt: Vec<Token>, cache: CacheUse) -> RequestId {
         self.submit_for(Goal::Cache, prompt, 1, cache)
@@ -137,7 +162,7 @@ impl Rig {
             cache,
             max_tokens,
             draws: Draws::greedy().into(),
-            prompt_logprobs: false,
+            prompt_logprobs: self.scored,
             deadline: None,
         });
         id
@@ -247,6 +272,7 @@ impl Rig {
             let (Output::Admitted { request }
             | Output::CacheHit { request, .. }
             | Output::Token { request, .. }
+            | Output::PromptLogprobs { request, .. }
             | Output::Ended { request, .. }) = output
             else {
                 self.asked.push(output);

@@ -46,6 +46,8 @@ pub(crate) struct Entry {
     pub(crate) cache: CacheUse,
     /// Tokens it was spared, once it was told.
     pub(crate) cached: Option<u32>,
+    /// The first token of its prompt whose score is still to be told.
+    pub(crate) scored: usize,
 }
 
 impl Entry {
@@ -102,6 +104,7 @@ impl Ledger {
             goal: request.goal,
             cache: request.cache,
             cached: None,
+            scored: if request.prompt_logprobs { 1 } else { request.prompt.len() },
         };
         self.live.insert(request.id, entry);
         self.count += 1;
@@ -145,7 +148,22 @@ impl Ledger {
                 Ok(None)
             }
             (Output::Fetch { .. } | Output::Forget { .. }, _) => Ok(None),
-            (Output::PromptLogprobs { .. }, _) => fault("scores that nobody asked for"),
+            (Output::PromptLogprobs { scores, .. }, phase) => {
+                for score in scores {
+                    let at = entry.scored;
+                    if phase == Phase::Waiting || at >= entry.prompt_tokens {
+                        return fault("scores that nobody asked for");
+                    }
+                    if *score != oracle.score(&entry.tokens[..at], entry.tokens[at]) {
+                        return fault("not the score that it gets alone");
+                    }
+                    entry.scored += 1;
+                }
+                Ok(None)
+            }
+            (Output::Token { .. }, _) if entry.scored < entry.prompt_tokens => {
+                fault("a token before all scores")
+            }
             (Output::Token { .. }, Phase::Waiting) => fault("a token before admission"),
             (Output::Token { token, .. }, Phase::Admitted) => {
                 let (due, ends) = oracle.next_token(&entry.tokens);

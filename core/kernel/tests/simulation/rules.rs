@@ -112,7 +112,14 @@ fn check_chunks(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
             return Err(format!("{request} is given tokens that are not its own"));
         }
         let sampled = end == entry.tokens.len() && entry.goal == Goal::Generate;
-        if chunk.outputs != u32::from(sampled) {
+        // A token is scored by what is computed of the one before it.
+        let before = (*computed).max(entry.scored - 1);
+        let scored = before + 1..(end + 1).min(entry.prompt_tokens);
+        let scored = entry.tokens.get(scored).unwrap_or_default();
+        if plan.scored_tokens(chunk) != scored {
+            return Err(format!("{request} is scored at other tokens than those to be scored"));
+        }
+        if chunk.outputs as usize != scored.len() + usize::from(sampled) {
             return Err(format!("{request} has {} outputs at {end}", chunk.outputs));
         }
         if entry.paused {

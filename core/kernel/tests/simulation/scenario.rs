@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub(crate) refusals: u32,
     /// Snapshots that are lost when they are asked for, one in so many.
     pub(crate) losses: u32,
+    /// Requests whose prompts are scored, one in so many.
+    pub(crate) scored: u32,
 }
 
 impl Scenario {
@@ -65,6 +67,7 @@ impl Scenario {
             repeats: random.pick(&[1, 2, 0]),
             refusals: random.pick(&[0, 0, 0, 2, 10]),
             losses: random.pick(&[0, 2, 8]),
+            scored: random.pick(&[0, 0, 3, 10]),
         }
     }
 }

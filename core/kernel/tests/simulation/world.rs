@@ -152,7 +152,7 @@ impl World {
             cache: if bypasses { CacheUse::Bypass } else { CacheUse::Use(salted.finish()) },
             max_tokens: self.random.within(1..=40),
             draws: Draws::greedy().into(),
-            prompt_logprobs: false,
+            prompt_logprobs: goal == Goal::Generate && self.random.one_in(self.scenario.scored),
             deadline: self
                 .random
                 .one_in(self.scenario.deadlines)

@@ -1,11 +1,11 @@
 //! A sequence's place in the executor: its sampler, its constraint's matcher, and what they bring in
 //! a step.
 
-use indwell_kernel::{Draws, Matcher, SequenceFailure, Token};
+use indwell_kernel::{Draws, Matcher, SequenceFailure, Token, TokenLogprob, TokenScore};
 
-use crate::Sampler;
 use crate::error::SampleError;
-use crate::sampler::Drawn;
+use crate::sampler::{Drawn, logprobs};
+use crate::{Batch, Context, Lexicon, Sampler};
 
 /// Tokens that are forced after one sample, at most; what is left is forced after the next.
 const FORCED_TOKENS_MAX: usize = 512;
@@ -14,13 +14,16 @@ const FORCED_TOKENS_MAX: usize = 512;
 pub(super) struct Seat {
     sampler: Option<Sampler>,
     matcher: Option<Box<dyn Matcher>>,
-    /// Whether tokens that must come are taken without drawing.
-    forces: bool,
+    /// How many likely tokens are told with each.
+    top: usize,
     /// Whether a token is drawn for it in this step.
     pub(super) draws: bool,
     /// Where its logits are in this step.
     pub(super) row: Option<Row>,
     pub(super) said: Option<Result<Said, SequenceFailure>>,
+    /// The tokens of its prompt that are scored in this step, each with the logits before it.
+    pub(super) scoring: Vec<(Row, Token)>,
+    pub(super) scored: Option<Result<Vec<TokenScore>, SequenceFailure>>,
     /// Why it takes no part in this step's batch though it was planned.
     pub(super) failure: Option<SequenceFailure>,
     /// Whether a share with it was refused in this step.
@@ -30,12 +33,26 @@ pub(super) struct Seat {
 /// A row of the context's logits, valid until its next decode.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    pub(super) logits: *const f32,
-    pub(super) length: usize,
+    logits: *const f32,
+    length: usize,
 }
 
 // SAFETY: points to floats that nobody writes between a decode and the next.
 unsafe impl Send for Row {}
+
+impl Row {
+    /// The logits of the batch's token at `index`.
+    pub(super) fn of(context: &mut Context, batch: &Batch, index: usize) -> Option<Self> {
+        let row = context.logits(batch, index)?;
+        Some(Self { logits: row.as_ptr(), length: row.len() })
+    }
+
+    fn logits(&self) -> &[f32] {
+        // SAFETY: the row is of this step's logits, and no decode can run while the executor is
+        // borrowed for sampling.
+        unsafe { std::slice::from_raw_parts(self.logits, self.length) }
+    }
+}
 
 /// What a sequence goes on with.
 #[derive(Debug)]
@@ -47,14 +64,20 @@ pub(super) struct Said {
 }
 
 impl Seat {
-    /// A request takes the seat; `answer` is what it has said already.
-    pub(super) fn open(&mut self, draws: &Draws, answer: &[Token], vocabulary_size: usize) {
-        match Sampler::new(&draws.sampling, draws.logprobs.is_any(), vocabulary_size) {
+    /// A request takes the seat; of its prompt the end is known, and `answer` is what it has said
+    /// already.
+    pub(super) fn open(
+        &mut self,
+        draws: &Draws,
+        lexicon: Lexicon,
+        prompt: &[Token],
+        answer: &[Token],
+    ) {
+        match Sampler::new(draws, lexicon, prompt, answer) {
             Ok(sampler) => self.sampler = Some(sampler),
             Err(error) => self.failure = Some(sampling(error)),
         }
-        // A token that is not drawn has no log-probability.
-        self.forces = !draws.logprobs.is_any();
+        self.top = draws.logprobs.top();
         if let Some(constraint) = &draws.constraint {
             let mut matcher = constraint.start();
             let taken = answer.iter().try_for_each(|&token| matcher.take(token));
@@ -84,33 +107,49 @@ impl Seat {
         }
     }
 
-    /// What drawing for it costs, in logits that are looked at.
+    /// Whether `token` ends the answer by the caller's wish.
+    pub(super) fn is_stop_token(&self, token: Token) -> bool {
+        self.sampler.as_ref().is_some_and(|sampler| sampler.is_stop_token(token))
+    }
+
+    /// What sampling for it costs, in logits that are looked at.
     pub(super) fn cost(&self) -> usize {
-        let Some(row) = self.row else { return 0 };
+        // Sums of exponentials, candidates that are built and sorted, and a matcher that goes on are
+        // reckoned as 32 passes.
+        let scoring: usize = self.scoring.iter().map(|(row, _)| row.length * 32).sum();
         let is_cheap = self.sampler.as_ref().is_some_and(Sampler::is_cheap);
-        // A chain builds and sorts candidates, and a matcher goes on: reckoned as 32 passes.
-        if is_cheap && self.matcher.is_none() { row.length } else { row.length * 32 }
+        let passes = if is_cheap && self.matcher.is_none() { 1 } else { 32 };
+        scoring + self.row.map_or(0, |row| row.length * passes)
     }
 
     pub(super) fn sample(&mut self) {
-        let Some(row) = self.row.take() else { return };
-        // SAFETY: the executor pointed the row at this step's logits, and no decode can run while
-        // it is borrowed for sampling.
-        let logits = unsafe { std::slice::from_raw_parts(row.logits, row.length) };
-        self.said = self.say(logits).transpose();
+        if !self.scoring.is_empty() {
+            let top = self.top;
+            let scores = self.scoring.drain(..).map(|(row, token)| {
+                let (logprob, top) = logprobs::score(row.logits(), token, top).map_err(sampling)?;
+                Ok(TokenScore { chosen: TokenLogprob { token, logprob }, top })
+            });
+            self.scored = Some(scores.collect());
+        }
+        if let Some(row) = self.row.take() {
+            self.said = self.say(row.logits()).transpose();
+        }
     }
 
     fn say(&mut self, logits: &[f32]) -> Result<Option<Said>, SequenceFailure> {
         let Some(sampler) = &mut self.sampler else { return Ok(None) };
         let Some(matcher) = &mut self.matcher else {
             let drawn = sampler.draw(logits, None).map_err(sampling)?;
+            sampler.take(drawn.token);
             return Ok(Some(Said { drawn, forced: Vec::new(), is_complete: false }));
         };
         let drawn = sampler.draw(logits, Some(matcher.mask()?)).map_err(sampling)?;
+        sampler.take(drawn.token);
         matcher.take(drawn.token)?;
         let mut forced = Vec::new();
-        if self.forces {
+        if sampler.may_be_forced() {
             matcher.force(FORCED_TOKENS_MAX, &mut forced)?;
+            forced.iter().for_each(|&token| sampler.take(token));
         }
         let is_complete = matcher.is_complete();
         Ok(Some(Said { drawn, forced, is_complete }))

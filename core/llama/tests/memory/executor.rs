@@ -51,7 +51,13 @@ fn plan(ops: Vec<MemoryOp>, chunks: &[(SeqId, u32, &[Token])]) -> Plan {
     for &(seq, start, tokens) in chunks {
         let from = plan.tokens.len();
         plan.tokens.extend_from_slice(tokens);
-        plan.chunks.push(Chunk { seq, start, tokens: from..plan.tokens.len(), outputs: 1 });
+        plan.chunks.push(Chunk {
+            seq,
+            start,
+            tokens: from..plan.tokens.len(),
+            outputs: 1,
+            scores: 0..0,
+        });
     }
     plan
 }

@@ -53,6 +53,14 @@ pub(super) fn texts(name: &str, value: OptionValue) -> Result<Vec<String>> {
     }
 }
 
-fn wrong_type(name: &str, value: &OptionValue, wanted: &str) -> Error {
+/// A number, or a list of numbers.
+pub(super) fn wholes(name: &str, value: OptionValue) -> Result<Vec<i64>> {
+    match value {
+        OptionValue::List(values) => values.into_iter().map(|value| whole(name, value)).collect(),
+        one => Ok(vec![whole(name, one)?]),
+    }
+}
+
+pub(super) fn wrong_type(name: &str, value: &OptionValue, wanted: &str) -> Error {
     Error::invalid(name, value.shown(), wanted, format!("give {name} {wanted}, or leave it out"))
 }

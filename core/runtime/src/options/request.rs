@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use indwell_kernel::{Logprobs, ResponsePolicy, SamplingOptions, SamplingParams, TimeToLive};
+use indwell_kernel::{Logprobs, ResponsePolicy, SamplingParams, TimeToLive};
 use indwell_llama::Grammar;
 
 use super::chat::{self, ChatConfig, ChatOptions};
 use super::choices::Choices;
 use super::constraint::ConstraintOptions;
+use super::sampling::{SamplingFields, Words};
 use super::{NamedOptions, OptionValue, read};
 use crate::{CacheMode, Error, Result, Semantic};
 
@@ -22,11 +23,10 @@ pub(crate) const SALT_BYTES_MAX: usize = 1024;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestOptions {
     pub(crate) max_tokens: Option<i64>,
-    pub(crate) sampling: SamplingOptions,
+    pub(crate) sampling: SamplingFields,
     pub(crate) constraint: ConstraintOptions,
     pub(crate) stop: Vec<String>,
     pub(crate) timeout_ms: Option<f64>,
-    pub(crate) logprobs: Option<bool>,
     pub(crate) n: Option<i64>,
     pub(crate) best_of: Option<i64>,
     pub(crate) parse_special: Option<bool>,
@@ -47,6 +47,7 @@ pub(crate) struct RequestConfig {
     pub(crate) stop: Vec<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) logprobs: Logprobs,
+    pub(crate) prompt_logprobs: bool,
     pub(crate) choices: Choices,
     pub(crate) parse_special: bool,
     pub(crate) chat: ChatConfig,
@@ -57,17 +58,50 @@ pub(crate) struct RequestConfig {
     pub(crate) semantic: Option<Semantic>,
 }
 
+/// What is taken where an option is left out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) max_tokens: u32,
+    pub(crate) fresh_seed: u32,
+}
+
 impl NamedOptions for RequestOptions {
     const NAMES: &'static [&'static str] = &[
         "max_tokens",
         "temperature",
+        "dynatemp_range",
+        "dynatemp_exponent",
         "top_k",
         "top_p",
         "min_p",
+        "typical_p",
+        "top_n_sigma",
+        "xtc_probability",
+        "xtc_threshold",
+        "dry_multiplier",
+        "dry_base",
+        "dry_allowed_length",
+        "dry_penalty_last_n",
+        "dry_sequence_breakers",
+        "repeat_penalty",
+        "repeat_last_n",
+        "presence_penalty",
+        "frequency_penalty",
+        "mirostat",
+        "mirostat_tau",
+        "mirostat_eta",
+        "samplers",
+        "logit_bias",
+        "banned_strings",
         "seed",
         "stop",
+        "stop_tokens",
+        "min_tokens",
+        "ignore_eos",
         "timeout_ms",
         "logprobs",
+        "top_logprobs",
+        "prompt_logprobs",
         "n",
         "best_of",
         "parse_special",
@@ -88,14 +122,8 @@ impl NamedOptions for RequestOptions {
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
         match name {
             "max_tokens" => self.max_tokens = Some(read::whole(name, value)?),
-            "temperature" => self.sampling.temperature = Some(read::number(name, value)?),
-            "top_k" => self.sampling.top_k = Some(read::whole(name, value)?),
-            "top_p" => self.sampling.top_p = Some(read::number(name, value)?),
-            "min_p" => self.sampling.min_p = Some(read::number(name, value)?),
-            "seed" => self.sampling.seed = Some(read::whole(name, value)?),
             "stop" => self.stop = read::texts(name, value)?,
             "timeout_ms" => self.timeout_ms = Some(read::number(name, value)?),
-            "logprobs" => self.logprobs = Some(read::flag(name, value)?),
             "n" => self.n = Some(read::whole(name, value)?),
             "best_of" => self.best_of = Some(read::whole(name, value)?),
             "parse_special" => self.parse_special = Some(read::flag(name, value)?),
@@ -110,6 +138,9 @@ impl NamedOptions for RequestOptions {
             "cache_salt" => self.cache_salt = Some(read::text(name, value)?),
             "cache_ttl_ms" => self.cache_ttl_ms = Some(read::number(name, value)?),
             name if ConstraintOptions::NAMES.contains(&name) => self.constraint.set(name, value)?,
+            name if SamplingFields::NAMES.contains(&name) => {
+                self.sampling.set_known(name, value)?;
+            }
             _ => return Err(super::unknown(name, &value, Self::NAMES)),
         }
         Ok(())
@@ -117,36 +148,40 @@ impl NamedOptions for RequestOptions {
 }
 
 impl RequestOptions {
-    /// Checks every option; `fresh_seed` is used where no seed is given.
+    /// Checks every option.
     ///
     /// # Errors
     /// `invalid_request` for values outside their limits.
-    pub(crate) fn validate(
-        self,
-        default_max_tokens: u32,
-        fresh_seed: u32,
-    ) -> Result<RequestConfig> {
-        let sampling = self.sampling.validate(fresh_seed)?;
+    pub(crate) fn validate(self, defaults: Defaults, words: Words<'_>) -> Result<RequestConfig> {
+        let max_tokens = max_tokens(self.max_tokens, defaults.max_tokens)?;
+        let sampling = self.sampling.validate(words, max_tokens, defaults.fresh_seed)?;
+        let grammar = self.constraint.validate()?;
+        if grammar.is_some() && sampling.tokens.ignore_eos {
+            return Err(Error::invalid(
+                "ignore_eos",
+                "true",
+                "left out where the answer has a form",
+                "leave out ignore_eos: an answer that has its form is complete",
+            ));
+        }
         let cache = self.cache.unwrap_or_default();
         if let Some(semantic) = &self.semantic {
             semantic.check()?;
         }
         Ok(RequestConfig {
-            max_tokens: max_tokens(self.max_tokens, default_max_tokens)?,
+            max_tokens,
+            responses: ResponsePolicy::of(cache, &sampling)?,
             sampling,
-            grammar: self.constraint.validate()?,
+            grammar,
             timeout: self.timeout_ms.map(timeout).transpose()?,
             stop: stop(self.stop)?,
-            logprobs: match self.logprobs {
-                Some(true) => Logprobs::Chosen,
-                Some(false) | None => Logprobs::None,
-            },
+            logprobs: self.sampling.logprobs()?,
+            prompt_logprobs: self.sampling.prompt_logprobs.unwrap_or(false),
             choices: Choices::of(self.n, self.best_of)?,
             parse_special: self.parse_special.unwrap_or(false),
             chat: self.chat.validate()?,
             cache,
             cache_salt: self.cache_salt.map(cache_salt).transpose()?,
-            responses: ResponsePolicy::of(cache, &sampling)?,
             cache_ttl: self
                 .cache_ttl_ms
                 .map(|ms| TimeToLive::from_ms("cache_ttl_ms", ms))
@@ -228,10 +263,19 @@ mod tests {
 
     use super::*;
 
+    /// Options, and one that needs them.
+    type Needing = (Vec<(String, OptionValue)>, (String, OptionValue));
+
+    fn checked(options: RequestOptions, max_tokens: u32, fresh_seed: u32) -> Result<RequestConfig> {
+        let tokenize = |text: &str| text.bytes().map(|byte| Token(byte.into())).collect();
+        let words = Words { count: 1000, tokenize: &tokenize };
+        options.validate(Defaults { max_tokens, fresh_seed }, words)
+    }
+
     fn validate(name: &str, value: impl Into<OptionValue>) -> Result<RequestConfig> {
         let mut options = RequestOptions::default();
         options.set(name, value.into())?;
-        options.validate(512, 1)
+        checked(options, 512, 1)
     }
 
     #[test]
@@ -263,8 +307,45 @@ mod tests {
     }
 
     #[test]
+    fn every_option_of_sampling_is_one_of_a_request() {
+        for name in SamplingFields::NAMES {
+            assert!(RequestOptions::NAMES.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused_by_name() {
+        let refused = |options: &[(&str, OptionValue)]| {
+            let mut given = RequestOptions::default();
+            for (name, value) in options {
+                given.set(name, value.clone()).expect(name);
+            }
+            let error = checked(given, 512, 1).expect_err("they contradict each other");
+            error.details().field.clone().unwrap_or_default()
+        };
+        let int = OptionValue::Int;
+        assert_eq!(refused(&[("min_tokens", int(10)), ("max_tokens", int(9))]), "min_tokens");
+        assert_eq!(refused(&[("min_tokens", int(513))]), "min_tokens");
+        let ignore = ("ignore_eos", OptionValue::Bool(true));
+        assert_eq!(refused(&[("min_tokens", int(10)), ignore]), "min_tokens");
+        assert_eq!(refused(&[("mirostat", int(2))]), "temperature");
+        let warm = ("temperature", OptionValue::Float(0.8));
+        assert_eq!(refused(&[("mirostat", int(2)), warm, ("top_k", int(40))]), "top_k");
+        let told = [("logprobs", OptionValue::Bool(false)), ("top_logprobs", int(2))];
+        assert_eq!(refused(&told), "top_logprobs");
+    }
+
+    #[test]
+    fn ten_thousand_stop_strings_are_refused() {
+        let many: Vec<String> = (0..10_000).map(|i| format!("stop {i}")).collect();
+        let error = validate("stop", many).expect_err("too many");
+        assert_eq!(error.details().limit.as_deref(), Some("at most 64 texts"));
+        assert_eq!(error.details().value.as_deref(), Some("a list of 10000"));
+    }
+
+    #[test]
     fn what_is_not_said_has_its_default() {
-        let config = RequestOptions::default().validate(77, 5).expect("defaults");
+        let config = checked(RequestOptions::default(), 77, 5).expect("defaults");
         assert_eq!(config.max_tokens, 77);
         assert!(config.sampling.is_greedy());
         assert_eq!(config.timeout, None);
@@ -276,7 +357,7 @@ mod tests {
         let mut options = RequestOptions::default();
         options.set("cache", "bypass".into()).expect("a mode");
         options.set("cache_salt", " tenant 1 ".into()).expect("a salt");
-        let config = options.validate(77, 5).expect("both");
+        let config = checked(options, 77, 5).expect("both");
         assert_eq!(config.cache, CacheMode::Bypass);
         assert_eq!(config.cache_salt.as_deref(), Some(" tenant 1 "));
     }
@@ -296,14 +377,14 @@ mod tests {
     }
 
     /// The key of a request with these options, whose prompt's tokens are always the same.
-    fn key(options: &[(&str, OptionValue)]) -> ResponseKey {
+    fn key(options: &[(String, OptionValue)]) -> ResponseKey {
         let mut given = RequestOptions::default();
         for (name, value) in options {
             given.set(name, value.clone()).expect(name);
         }
         // As each request has another one that nobody chose.
         let fresh_seed = u32::try_from(options.len()).expect("few");
-        let config = given.validate(512, fresh_seed).expect("valid");
+        let config = checked(given, 512, fresh_seed).expect("valid");
         let base = Namespace::builder().field(NamespaceField::Model, b"model");
         let namespace = base.salted(config.cache_salt.as_deref());
         let request = Request {
@@ -318,44 +399,86 @@ mod tests {
                 logprobs: config.logprobs,
                 constraint: config.grammar.map(|grammar| Arc::new(Bound(grammar)) as _),
             }),
-            prompt_logprobs: false,
+            prompt_logprobs: config.prompt_logprobs,
             deadline: None,
         };
         ResponseKey::of(namespace, &request, &config.stop)
+    }
+
+    /// A value of `name`, and what it needs beside it.
+    fn beside(needed: &str, needs: f64, name: &str, value: OptionValue) -> Option<Needing> {
+        let needs = vec![(needed.to_owned(), OptionValue::Float(needs))];
+        Some((needs, (name.to_owned(), value)))
     }
 
     /// A new option fails here until the kernel's list says what it does to the answer, and this
     /// test has a value of it to prove that with.
     #[test]
     fn every_option_does_to_answers_what_the_list_says() {
+        let named = |name: &str, value: OptionValue| Some((Vec::new(), (name.to_owned(), value)));
+        // A value other than the default, and what it needs beside it to have an effect.
         let other = |name: &str| match name {
             // Each answer is a request of its own, with a seed and a key of its own.
             "n" | "best_of" => None,
-            "max_tokens" | "top_k" | "timeout_ms" | "cache_ttl_ms" => Some(OptionValue::Int(5)),
-            "seed" => Some(OptionValue::Int(7)),
-            "temperature" | "top_p" | "min_p" => Some(OptionValue::Float(0.5)),
-            "stop" | "cache_salt" => Some(OptionValue::from("x")),
-            "cache" => Some(OptionValue::from("refresh")),
-            "logprobs" | "json_object" | "json_schema" => Some(OptionValue::Bool(true)),
-            "regex" | "choice" | "lark" | "gbnf" => Some(OptionValue::from("x")),
+            "max_tokens" | "top_k" | "timeout_ms" | "cache_ttl_ms" | "min_tokens"
+            | "top_logprobs" | "stop_tokens" => named(name, OptionValue::Int(5)),
+            "seed" => named(name, OptionValue::Int(7)),
+            "temperature" | "top_p" | "min_p" | "typical_p" | "top_n_sigma" | "xtc_probability"
+            | "dry_multiplier" | "presence_penalty" | "frequency_penalty" | "repeat_penalty"
+            | "dynatemp_range" => named(name, OptionValue::Float(0.5)),
+            "dynatemp_exponent" => beside("dynatemp_range", 0.5, name, OptionValue::Float(2.0)),
+            "xtc_threshold" => beside("xtc_probability", 0.5, name, OptionValue::Float(0.2)),
+            "dry_base" | "dry_allowed_length" | "dry_penalty_last_n" => {
+                beside("dry_multiplier", 0.8, name, OptionValue::Int(5))
+            }
+            "dry_sequence_breakers" => {
+                beside("dry_multiplier", 0.8, name, OptionValue::from(vec!["x"]))
+            }
+            "repeat_last_n" => beside("repeat_penalty", 1.1, name, OptionValue::Int(5)),
+            "mirostat" => named(name, OptionValue::Int(2)),
+            "mirostat_tau" | "mirostat_eta" => beside("mirostat", 1.0, name, OptionValue::Int(3)),
+            "samplers" => {
+                let both = vec![
+                    ("repeat_penalty".to_owned(), OptionValue::Float(1.1)),
+                    ("dry_multiplier".to_owned(), OptionValue::Float(0.8)),
+                ];
+                let turned = OptionValue::from(vec!["temperature", "dry", "penalties"]);
+                Some((both, (name.to_owned(), turned)))
+            }
+            "logit_bias" => {
+                let bias = OptionValue::Object(vec![("a".to_owned(), OptionValue::Int(1))]);
+                named(name, bias)
+            }
+            "stop" | "cache_salt" | "banned_strings" => named(name, OptionValue::from("x")),
+            "cache" => named(name, OptionValue::from("refresh")),
+            "logprobs" | "prompt_logprobs" | "ignore_eos" | "json_object" | "json_schema" => {
+                named(name, OptionValue::Bool(true))
+            }
+            "regex" | "choice" | "lark" | "gbnf" => named(name, OptionValue::from("x")),
             // What it changes is in the prompt's tokens, which have their own part in the key.
             "parse_special" | "documents" | "template_args" | "continue_final_message" => None,
             unknown => panic!("a value of {unknown} is missing in this test"),
         };
-        let drawn = [("temperature", OptionValue::Float(0.9)), ("seed", OptionValue::Int(1))];
+        let drawn = [
+            ("temperature".to_owned(), OptionValue::Float(0.9)),
+            ("seed".to_owned(), OptionValue::Int(1)),
+        ];
+        let changes = |with: &[(String, OptionValue)], option: (String, OptionValue)| {
+            key(with) != key(&[with.to_vec(), vec![option]].concat())
+        };
         for name in RequestOptions::NAMES {
             let field = REQUEST_FIELDS.iter().find(|field| field.name == *name);
             let field = field.unwrap_or_else(|| panic!("{name} is not classified"));
-            let Some(value) = other(name) else { continue };
-            let changes_greedy = key(&[]) != key(&[(*name, value.clone())]);
-            let [temperature, seed] = drawn.clone();
-            let changes_drawn = key(&drawn) != key(&[temperature, seed, (*name, value)]);
+            let Some((needs, option)) = other(name) else { continue };
+            // Greedy answers with Mirostat are refused.
+            let greedy = !name.starts_with("mirostat") && changes(&needs, option.clone());
+            let drawn = changes(&[drawn.to_vec(), needs].concat(), option);
             let expected = match field.effect {
                 Effect::ChangesAnswer => (true, true),
                 Effect::ChangesDraws => (false, true),
                 Effect::ChangesNothing => (false, false),
             };
-            assert_eq!((changes_greedy, changes_drawn), expected, "{name}");
+            assert_eq!((greedy, drawn), expected, "{name}");
         }
         let others = ["prompt", "messages", "semantic"];
         for field in REQUEST_FIELDS {

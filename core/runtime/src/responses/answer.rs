@@ -2,7 +2,9 @@
 
 use indwell_kernel::{FinishReason, Namespace, SemanticSpace};
 
-use crate::{Event, Finished, TextDelta, Timings, TokenLogprob, Usage};
+use crate::{
+    Event, Finished, PromptLogprob, PromptLogprobs, TextDelta, Timings, TokenLogprob, Usage,
+};
 
 /// A complete answer. What it took to compute is not part of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +12,8 @@ pub(crate) struct StoredAnswer {
     pub(crate) text: Box<str>,
     /// One for each token, if they were asked for.
     pub(crate) logprobs: Box<[TokenLogprob]>,
+    /// One for each token of the prompt, if they were asked for.
+    pub(crate) prompt_logprobs: Box<[PromptLogprob]>,
     pub(crate) reason: FinishReason,
     pub(crate) completion_tokens: u32,
     /// Whose it is: the engine's namespace, salted.
@@ -43,12 +47,15 @@ impl StoredAnswer {
             // Once here, once in the index.
             size_of::<SemanticNote>() + 2 * (note.text.len() + size_of_val(&*note.vector))
         });
-        let tops: usize = self.logprobs.iter().map(|one| size_of_val(&*one.top)).sum();
-        size_of::<Self>() + self.text.len() + size_of_val(&*self.logprobs) + tops + note
+        let tops = self.logprobs.iter().map(|one| &one.top);
+        let tops = tops.chain(self.prompt_logprobs.iter().map(|one| &one.top));
+        let tops: usize = tops.map(|top| size_of_val(&**top)).sum();
+        let logprobs = size_of_val(&*self.logprobs) + size_of_val(&*self.prompt_logprobs) + tops;
+        size_of::<Self>() + self.text.len() + logprobs + note
     }
 
     /// The events of a reply to a request with this usage and these times.
-    pub(crate) fn events(&self, serving: Serving) -> [Event; 2] {
+    pub(crate) fn events(&self, serving: Serving) -> Told {
         let usage = Usage {
             prompt_tokens: serving.prompt_tokens,
             completion_tokens: self.completion_tokens,
@@ -65,7 +72,25 @@ impl StoredAnswer {
             ..Timings::default()
         };
         let reason = self.reason.into();
-        [Event::Text(delta), Event::Finished(Finished { reason, usage, timings })]
+        let tokens = self.prompt_logprobs.to_vec();
+        let prompt = (!tokens.is_empty()).then(|| Event::PromptLogprobs(PromptLogprobs { tokens }));
+        let finished = Event::Finished(Finished { reason, usage, timings });
+        Told { prompt, text: Event::Text(delta), finished }
+    }
+}
+
+/// A stored answer as a reader hears it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) prompt: Option<Event>,
+    pub(crate) text: Event,
+    pub(crate) finished: Event,
+}
+
+impl Told {
+    /// All of it, in order.
+    pub(crate) fn into_events(self) -> impl Iterator<Item = Event> {
+        self.prompt.into_iter().chain([self.text, self.finished])
     }
 }
 

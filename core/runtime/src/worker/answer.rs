@@ -5,7 +5,7 @@
 //! ones hear at once all that they missed. It ends as the answer that is stored.
 
 use indwell_kernel::{
-    Caller, End, FinishReason, Flight, Hold, Request, RequestId, Tier, Timestamp, Token,
+    Caller, End, FinishReason, Flight, Hold, Request, RequestId, Tier, Timestamp, Token, TokenScore,
 };
 
 use super::job::{Job, Keyed};
@@ -15,7 +15,10 @@ use crate::prompt::Prompter;
 use crate::responses::Generation;
 use crate::responses::answer::{SemanticNote, StoredAnswer};
 use crate::text::TextAssembler;
-use crate::{CacheTier, Event, Finished, TextDelta, Timings, TokenLogprob, TopLogprob, Usage};
+use crate::{
+    CacheTier, Event, Finished, PromptLogprob, PromptLogprobs, TextDelta, Timings, TokenLogprob,
+    TopLogprob, Usage,
+};
 
 /// An answer in the making.
 #[derive(Debug)]
@@ -40,6 +43,9 @@ pub(super) struct Answer {
 struct Said {
     text: String,
     logprobs: Vec<TokenLogprob>,
+    /// The prompt's, if they were asked for; complete before the first token.
+    prompt: Vec<PromptLogprob>,
+    prompt_is_complete: bool,
 }
 
 /// Who reads an answer, and how far it was told.
@@ -50,15 +56,28 @@ pub(super) struct Reader {
     /// In bytes.
     text_told: usize,
     logprobs_told: usize,
+    prompt_told: bool,
 }
 
 impl Reader {
     pub(super) fn new(events: Sender<Event>, submitted: Timestamp) -> Self {
-        Self { events, submitted, text_told: 0, logprobs_told: 0 }
+        Self { events, submitted, text_told: 0, logprobs_told: 0, prompt_told: false }
     }
 
     /// Tells all that is new; whether the reader is behind now.
     fn tell(&mut self, said: &Said) -> bool {
+        let prompt_is_new = said.prompt_is_complete && !self.prompt_told;
+        let mut is_behind = false;
+        if prompt_is_new {
+            self.prompt_told = true;
+            let tokens = said.prompt.clone();
+            let event = Event::PromptLogprobs(PromptLogprobs { tokens });
+            is_behind = self.events.send(event) == Delivery::Full;
+        }
+        self.tell_answer(said) || is_behind
+    }
+
+    fn tell_answer(&mut self, said: &Said) -> bool {
         let text = &said.text[self.text_told..];
         let logprobs = &said.logprobs[self.logprobs_told..];
         if text.is_empty() && logprobs.is_empty() {
@@ -75,6 +94,16 @@ impl Reader {
     /// The last that the reader hears.
     pub(super) fn finish(self, event: Event) {
         self.events.finish(event);
+    }
+}
+
+impl Said {
+    /// Nothing of an answer to this request. Of its prompt, the first token has nothing before it.
+    fn about(request: &Request) -> Self {
+        let first = request.prompt.first().filter(|_| request.prompt_logprobs);
+        let first = first.map(|token| PromptLogprob { token: token.0, ..Default::default() });
+        let prompt_is_complete = first.is_some() && request.prompt.len() == 1;
+        Self { prompt: first.into_iter().collect(), prompt_is_complete, ..Self::default() }
     }
 }
 
@@ -123,7 +152,7 @@ impl Answer {
         let reader = Reader::new(job.events, job.submitted);
         let answer = Self {
             flight: Flight::new(Caller::new(request.id, deadline, reader)),
-            said: Said::default(),
+            said: Said::about(&request),
             text: job.text,
             usage: Usage { prompt_tokens: job.prompt_tokens, ..Usage::default() },
             uses_cache: request.cache.namespace().is_some(),
@@ -208,6 +237,18 @@ impl Answer {
         }
     }
 
+    /// Some of the prompt's tokens have their log-probabilities.
+    pub(super) fn scores(&mut self, scores: Vec<TokenScore>) {
+        let told = scores.into_iter().map(|TokenScore { chosen, top }| PromptLogprob {
+            token: chosen.token.0,
+            logprob: Some(chosen.logprob),
+            top: likeliest(&top),
+        });
+        self.said.prompt.extend(told);
+        self.said.prompt_is_complete = self.said.prompt.len() == self.usage.prompt_tokens as usize;
+        self.tell();
+    }
+
     pub(super) fn token(
         &mut self,
         token: Token,
@@ -226,9 +267,8 @@ impl Answer {
         prompter.append_piece(token, &mut self.piece);
         self.text.push(&self.piece, &mut self.said.text);
         if let Some(logprob) = told.logprob.filter(|_| self.logprobs) {
-            let top = told.top.iter();
-            let top = top.map(|t| TopLogprob { token: t.token.0, logprob: t.logprob });
-            self.said.logprobs.push(TokenLogprob { token: token.0, logprob, top: top.collect() });
+            let top = likeliest(&told.top);
+            self.said.logprobs.push(TokenLogprob { token: token.0, logprob, top });
         }
         self.tell();
         if self.text.is_stopped() { Told::Stopped } else { Told::Ongoing }
@@ -258,6 +298,7 @@ impl Answer {
             let answer = StoredAnswer {
                 text: self.said.text.into_boxed_str(),
                 logprobs: self.said.logprobs.into_boxed_slice(),
+                prompt_logprobs: self.said.prompt.into_boxed_slice(),
                 reason,
                 completion_tokens: self.usage.completion_tokens,
                 namespace: keyed.namespace,
@@ -273,6 +314,10 @@ impl Answer {
     pub(super) fn into_readers(self) -> impl ExactSizeIterator<Item = Reader> {
         self.flight.land().map(|caller| caller.reader)
     }
+}
+
+fn likeliest(top: &[indwell_kernel::TokenLogprob]) -> Box<[TopLogprob]> {
+    top.iter().map(|one| TopLogprob { token: one.token.0, logprob: one.logprob }).collect()
 }
 
 /// The usage of a caller who shared the computation of another.

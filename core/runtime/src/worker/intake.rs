@@ -7,7 +7,7 @@ use indwell_kernel::{Backend, Caller, Hold, RequestId, ResponseKey, Timestamp};
 
 use super::answer::{Answer, Reader};
 use super::{Job, Worker, deadline_exceeded};
-use crate::responses::answer::{Serving, StoredAnswer};
+use crate::responses::answer::{Serving, StoredAnswer, Told};
 use crate::responses::semantic::Verdict;
 use crate::responses::stats::Served;
 use crate::responses::{Generation, Responses};
@@ -86,9 +86,11 @@ impl<B: Backend + Send + 'static> Worker<B> {
         self.shared.stats.requests_finished.fetch_add(1, Relaxed);
         let waited_ms = now.since(job.submitted).as_secs_f64() * 1000.0;
         let serving = Serving { prompt_tokens: job.prompt_tokens, waited_ms, distance };
-        let [text, finished] = answer.events(serving);
+        let Told { prompt, text, finished } = answer.events(serving);
         self.shared.metrics.ended(&finished);
-        job.events.send(text);
+        prompt.into_iter().chain([text]).for_each(|event| {
+            job.events.send(event);
+        });
         job.events.finish(finished);
     }
 

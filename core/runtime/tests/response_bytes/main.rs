@@ -8,7 +8,10 @@ mod responses;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use indwell::{CacheTier, Event, Finished, TextDelta, Timings, TokenLogprob, Usage};
+use indwell::{
+    CacheTier, Event, Finished, PromptLogprob, PromptLogprobs, TextDelta, Timings, TokenLogprob,
+    Usage,
+};
 use indwell_kernel::{FinishReason, Namespace, ResponseKey, SemanticSpace};
 use peak_alloc::PeakAlloc;
 
@@ -48,6 +51,7 @@ const FORMS: [Form; 5] = [
 impl Form {
     fn answer(self, number: u64) -> StoredAnswer {
         let logprob = TokenLogprob { token: 1, logprob: -0.5, top: Box::default() };
+        let prompt = PromptLogprob { token: 1, logprob: Some(-0.5), top: Box::default() };
         let note = |length| SemanticNote {
             space: SemanticSpace::from_bytes([3; 32]),
             text: "q".repeat(80).into(),
@@ -56,6 +60,7 @@ impl Form {
         StoredAnswer {
             text: "a".repeat(self.text_bytes).into(),
             logprobs: vec![logprob; self.logprobs].into(),
+            prompt_logprobs: vec![prompt; self.logprobs / 2].into(),
             reason: FinishReason::Length,
             completion_tokens: 64,
             namespace: Namespace::from_bytes([7; 32]),

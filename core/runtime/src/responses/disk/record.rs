@@ -11,7 +11,7 @@ use indwell_kernel::{FinishReason, Namespace, ResponseKey, SemanticSpace};
 use serde::{Deserialize, Serialize};
 
 use crate::responses::answer::{SemanticNote, StoredAnswer};
-use crate::{TokenLogprob, TopLogprob};
+use crate::{PromptLogprob, TokenLogprob, TopLogprob};
 
 /// Keeps these digests apart from every other use of blake3.
 const CONTEXT: &str = "indwell 2026-11 response store record";
@@ -37,6 +37,7 @@ struct Record<'a> {
     text: Cow<'a, str>,
     /// Each with the likeliest in its place.
     logprobs: Vec<PlainLogprob>,
+    prompt_logprobs: Vec<PlainPromptLogprob>,
     note: Option<Note<'a>>,
 }
 
@@ -66,6 +67,7 @@ pub(super) fn encode(key: ResponseKey, order: u64, answer: &StoredAnswer) -> Vec
         completion_tokens: answer.completion_tokens,
         text: Cow::Borrowed(&*answer.text),
         logprobs: answer.logprobs.iter().map(plain).collect(),
+        prompt_logprobs: answer.prompt_logprobs.iter().map(plain_of_prompt).collect(),
         note: answer.semantic.as_deref().map(|note| Note {
             space: *note.space.as_bytes(),
             text: Cow::Borrowed(&*note.text),
@@ -94,6 +96,7 @@ pub(super) fn decode(key: ResponseKey, bytes: &[u8]) -> Option<StoredAnswer> {
     Some(StoredAnswer {
         text: record.text.into(),
         logprobs: record.logprobs.into_iter().map(of_plain).collect(),
+        prompt_logprobs: record.prompt_logprobs.into_iter().map(prompt_of_plain).collect(),
         reason: match record.reason {
             Reason::Stop => FinishReason::Stop,
             Reason::Length => FinishReason::Length,
@@ -111,15 +114,32 @@ pub(super) fn decode(key: ResponseKey, bytes: &[u8]) -> Option<StoredAnswer> {
     })
 }
 
-type PlainLogprob = (i32, f32, Vec<(i32, f32)>);
+type PlainTop = Vec<(i32, f32)>;
+type PlainLogprob = (i32, f32, PlainTop);
+type PlainPromptLogprob = (i32, Option<f32>, PlainTop);
 
 fn plain(of: &TokenLogprob) -> PlainLogprob {
-    (of.token, of.logprob, of.top.iter().map(|top| (top.token, top.logprob)).collect())
+    (of.token, of.logprob, plain_top(&of.top))
 }
 
 fn of_plain((token, logprob, top): PlainLogprob) -> TokenLogprob {
-    let top = top.into_iter().map(|(token, logprob)| TopLogprob { token, logprob });
-    TokenLogprob { token, logprob, top: top.collect() }
+    TokenLogprob { token, logprob, top: top_of_plain(top) }
+}
+
+fn plain_of_prompt(of: &PromptLogprob) -> PlainPromptLogprob {
+    (of.token, of.logprob, plain_top(&of.top))
+}
+
+fn prompt_of_plain((token, logprob, top): PlainPromptLogprob) -> PromptLogprob {
+    PromptLogprob { token, logprob, top: top_of_plain(top) }
+}
+
+fn plain_top(top: &[TopLogprob]) -> PlainTop {
+    top.iter().map(|one| (one.token, one.logprob)).collect()
+}
+
+fn top_of_plain(top: PlainTop) -> Box<[TopLogprob]> {
+    top.into_iter().map(|(token, logprob)| TopLogprob { token, logprob }).collect()
 }
 
 fn payload(key: ResponseKey, bytes: &[u8]) -> Option<&[u8]> {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::Disk;
 use super::directory::STORE;
 use crate::responses::answer::{SemanticNote, StoredAnswer};
-use crate::{TokenLogprob, TopLogprob};
+use crate::{PromptLogprob, TokenLogprob, TopLogprob};
 
 const ENGINE: [u8; 32] = [7; 32];
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -39,6 +39,13 @@ fn answer_of(number: u64, length: usize) -> StoredAnswer {
     StoredAnswer {
         text: format!("{number}: {}", "ä".repeat(length / 2)).into(),
         logprobs: (0..(number % 4) as i32).map(logprob).collect(),
+        prompt_logprobs: (0..(number % 3) as i32)
+            .map(|token| PromptLogprob {
+                token,
+                logprob: (token > 0).then_some(-0.5),
+                top: logprob(token).top,
+            })
+            .collect(),
         reason: if number.is_multiple_of(2) { FinishReason::Stop } else { FinishReason::Length },
         completion_tokens: number as u32 + 1,
         namespace: Namespace::from_bytes([number as u8; 32]),

@@ -85,6 +85,7 @@ impl Rig {
         self.memory.index.insert(key(number), &note);
         let answer = StoredAnswer {
             text: format!("answer to {question}").into(),
+            prompt_logprobs: Box::default(),
             logprobs: Box::default(),
             reason: FinishReason::Stop,
             completion_tokens: 3,
