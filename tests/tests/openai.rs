@@ -258,13 +258,13 @@ fn bad_input_is_told_in_openai_s_shape_and_the_engine_goes_on() {
             "max_tokens",
             "invalid_parameter_combination",
         ),
-        (chat(says(Value::Null)), "messages[0].content", "invalid_type"),
+        (chat(says(Value::Null)), "messages[0].content", "invalid_request"),
         (chat(says(image)), "messages[0].content[0].type", "unsupported"),
         (chat(says(json!(long))), "prompt", "context_length_exceeded"),
         (
             chat(json!({"messages": [{"role": "robot", "content": "x"}]})),
             "messages[0].role",
-            "invalid_value",
+            "invalid_request",
         ),
     ] {
         let answer = post(&engine, CHAT, &body);

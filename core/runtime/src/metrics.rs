@@ -222,8 +222,8 @@ mod tests {
             "indwell:kv_cache_usage_perc{model_name=\"a \\\"model\\\"\"} 0.25",
             "indwell:prompt_tokens_total{model_name=\"a \\\"model\\\"\"} 40",
             "# TYPE indwell:time_to_first_token_seconds histogram",
-            "indwell:time_to_first_token_seconds_bucket{le=\"0.04\",model_name=\"a \\\"model\\\"\"} 1",
-            "indwell:time_to_first_token_seconds_bucket{le=\"0.02\",model_name=\"a \\\"model\\\"\"} 0",
+            "indwell:time_to_first_token_seconds_bucket{model_name=\"a \\\"model\\\"\",le=\"0.04\"} 1",
+            "indwell:time_to_first_token_seconds_bucket{model_name=\"a \\\"model\\\"\",le=\"0.02\"} 0",
             "indwell:inter_token_latency_seconds_count{model_name=\"a \\\"model\\\"\"} 1",
             "indwell:e2e_request_latency_seconds_sum{model_name=\"a \\\"model\\\"\"} 0.09",
         ] {

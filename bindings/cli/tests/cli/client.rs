@@ -64,8 +64,13 @@ impl Server {
 
     /// The number that a metric has.
     pub(crate) fn metric(&self, name: &str) -> f64 {
+        self.metric_with(name, "")
+    }
+
+    /// The number that a metric has where it has this label.
+    pub(crate) fn metric_with(&self, name: &str, label: &str) -> f64 {
         let text = self.get("/metrics").body;
-        let line = text.lines().find(|line| line.starts_with(name));
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(label));
         let line = line.unwrap_or_else(|| panic!("no {name} in\n{text}"));
         line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
     }
