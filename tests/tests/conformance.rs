@@ -1,11 +1,12 @@
 //! Runs `conformance/cases/*.json` on the Rust API; see `conformance/README.md`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indwell::{
     ChatRequest, CompletionRequest, Engine, Error, Event, Message, OptionValue, Reply, ReplyFold,
-    TokenStream,
+    TokenStream, ToolCall,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
@@ -57,7 +58,15 @@ struct Expect {
     text_excludes: Vec<String>,
     text_not_empty: bool,
     logprobs: bool,
+    tool_calls: Option<Vec<ExpectedCall>>,
     error: Option<ExpectedError>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct ExpectedCall {
+    name: String,
+    arguments: Value,
 }
 
 impl Expect {
@@ -304,11 +313,24 @@ fn check_reply(expect: &Expect, reply: &Reply) -> Result<(), Failed> {
     if expect.text_not_empty && reply.text.trim().is_empty() {
         wrong.push("the text is empty".to_owned());
     }
+    if let Some(expected) = &expect.tool_calls {
+        let calls: Vec<ExpectedCall> = reply.tool_calls.iter().map(called).collect();
+        let ids: BTreeSet<&str> = reply.tool_calls.iter().map(|call| call.id.as_str()).collect();
+        let have_ids = ids.len() == calls.len() && ids.iter().all(|id| id.starts_with("call_"));
+        if calls != *expected || !have_ids {
+            wrong.push(format!("calls are {:?}", reply.tool_calls));
+        }
+    }
     let counted = reply.logprobs.len() == reply.usage.completion_tokens as usize;
     if expect.logprobs && !(counted && reply.logprobs.iter().all(|l| l.logprob <= 0.0)) {
         wrong.push(format!("log-probabilities are {:?}", reply.logprobs));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn called(call: &ToolCall) -> ExpectedCall {
+    let arguments = serde_json::from_str(&call.arguments);
+    ExpectedCall { name: call.name.clone(), arguments: arguments.unwrap_or(Value::Null) }
 }
 
 fn check_error(expected: &ExpectedError, error: &Error) -> Result<(), Failed> {

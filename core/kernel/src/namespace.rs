@@ -34,6 +34,8 @@ pub enum NamespaceField {
     Within = 8,
     /// What a chat's prompt has beside the text that is compared. Of questions that mean the same only.
     Beside = 9,
+    /// The control tokens that the text of answers shows. Of answers only.
+    Markers = 10,
 }
 
 /// Collects a namespace's fields.

@@ -113,6 +113,20 @@ impl EngineBuilder {
         self
     }
 
+    /// The form in which the model writes tool calls, by its name (docs/tools.md lists them), or `none`
+    /// where it can't. Default: what its chat template writes.
+    pub fn tool_parser(mut self, name: impl Into<String>) -> Self {
+        self.options.tool_parser = Some(name.into());
+        self
+    }
+
+    /// The form in which the model writes its reasoning, by its name (docs/tools.md lists them), or
+    /// `none` to leave it in the text. Default: what its chat template knows.
+    pub fn reasoning_parser(mut self, name: impl Into<String>) -> Self {
+        self.options.reasoning_parser = Some(name.into());
+        self
+    }
+
     /// Tokens of cached prefixes that stay in the model's memory though no request uses them, at
     /// most; pinned ones are not counted. While anything is computed, a quarter of them stay, or
     /// 1024 if that is more. 0 turns the prefix cache off, with all its tiers.
@@ -247,15 +261,17 @@ fn start(
         on_progress(thousandths(Stage::Load, share));
     });
     let namespace = identity.namespace(&model, &layout);
-    let responses = responses::setup::open(&config, &identity, namespace.clone())?;
+    let request_tokens_max = config.limits.request_tokens_max;
+    let chat_template = config.chat_template.clone();
+    let prompter = Prompter::new(Arc::clone(&model), request_tokens_max, chat_template)?
+        .with_parsers(config.tool_parser.as_deref(), config.reasoning_parser.as_deref())?;
+    let prompter = Arc::new(prompter);
+    let answers = prompter.speech().namespace(namespace.clone());
+    let responses = responses::setup::open(&config, &identity, answers)?;
     let tiers = setup::tiers(&config, &prefix, &identity, &layout, &commands);
     let abort = context.abort_handle();
     let store = tiers.clone().map(|tiers| -> Arc<dyn SnapshotStore> { tiers });
     let executor = Executor::new(context, store)?;
-    let request_tokens_max = config.limits.request_tokens_max;
-    let chat_template = config.chat_template.clone();
-    let prompter = Prompter::new(Arc::clone(&model), request_tokens_max, chat_template)?;
-    let prompter = Arc::new(prompter);
     let info = model_info(&model, &config, prompter.can_chat());
     let mut shared = Shared::new(
         commands,

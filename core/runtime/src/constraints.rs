@@ -95,6 +95,7 @@ fn shown(grammar: &Grammar) -> String {
         Grammar::JsonSchema(_) => format!("a schema of {} bytes", grammar.bytes()),
         Grammar::JsonObject => "true".to_owned(),
         Grammar::Choice(texts) => format!("a list of {}", texts.len()),
+        Grammar::Tools(_) => "tools with these parameters".to_owned(),
         Grammar::Regex(text) | Grammar::Lark(text) | Grammar::Gbnf(text) => {
             OptionValue::from(text.as_str()).shown()
         }

@@ -5,7 +5,8 @@ use crate::options::RequestConfig;
 use crate::prompt::{ChatEnd, Conversation, Prompt, Prompter};
 use crate::responses::questions::Text;
 use crate::submission::Asked;
-use crate::{Error, Result, Role};
+use crate::tools::offer::Offer;
+use crate::{Error, Result, Role, Tool};
 
 /// What a request is made of.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Input {
                 "use complete() for prompts with control tokens of your own",
             )),
             Input::Messages(messages) if config.chat.continue_final_message => goes_on(messages),
-            Input::Prompt(_) => match config.chat.first_set() {
+            Input::Prompt(_) => match config.chat.first_set().or(config.tools.given) {
                 Some(option) => Err(Error::invalid(
                     option,
                     "a value",
@@ -39,12 +40,34 @@ impl Input {
         }
     }
 
-    /// Its tokens.
+    /// The tools of a chat.
+    ///
+    /// # Errors
+    /// `unsupported` where the engine has no form of calls.
+    pub(crate) fn offer<'i>(
+        &'i self,
+        prompter: &'i Prompter,
+        config: &'i RequestConfig,
+    ) -> Result<Option<Offer<'i>>> {
+        match self {
+            Input::Messages(messages) => {
+                Offer::new(messages, &config.tools, prompter.speech()).map(Some)
+            }
+            Input::Prompt(_) => Ok(None),
+        }
+    }
+
+    /// Its tokens, with the tools of a chat.
     ///
     /// # Errors
     /// As those of [`Prompter::chat`] and [`Prompter::complete`].
-    pub(crate) fn tokenize(&self, prompter: &Prompter, config: &RequestConfig) -> Result<Prompt> {
-        match self.as_text(config) {
+    pub(crate) fn tokenize(
+        &self,
+        prompter: &Prompter,
+        config: &RequestConfig,
+        offer: Option<&Offer<'_>>,
+    ) -> Result<Prompt> {
+        match self.as_text(config, offer) {
             Text::Chat(chat) => prompter.chat(&chat),
             Text::Completion(prompt, parse_special) => {
                 let tokens = prompter.complete(prompt, parse_special)?;
@@ -54,10 +77,17 @@ impl Input {
     }
 
     /// What its tokens are made of.
-    pub(crate) fn as_text<'i>(&'i self, config: &'i RequestConfig) -> Text<'i> {
-        match self {
-            Input::Messages(messages) => Text::Chat(conversation(messages, config)),
-            Input::Prompt(prompt) => Text::Completion(prompt, config.parse_special),
+    pub(crate) fn as_text<'i>(
+        &'i self,
+        config: &'i RequestConfig,
+        offer: Option<&'i Offer<'i>>,
+    ) -> Text<'i> {
+        match (self, offer) {
+            (Input::Messages(_), Some(offer)) => {
+                Text::Chat(conversation(&offer.messages, offer.shown, config))
+            }
+            (Input::Messages(messages), None) => Text::Chat(conversation(messages, &[], config)),
+            (Input::Prompt(prompt), _) => Text::Completion(prompt, config.parse_special),
         }
     }
 
@@ -69,19 +99,25 @@ impl Input {
                 let line = |message: &Message| format!("{}: {}", message.role, message.content);
                 let text = messages.iter().map(line).collect::<Vec<_>>().join("\n");
                 let own_template = prompter.given_template();
-                Asked { text, beside: conversation(messages, config).beside_text(own_template) }
+                let chat = conversation(messages, &config.tools.tools, config);
+                Asked { text, beside: chat.beside_text(own_template) }
             }
         }
     }
 }
 
-fn conversation<'i>(messages: &'i [Message], config: &'i RequestConfig) -> Conversation<'i> {
+fn conversation<'i>(
+    messages: &'i [Message],
+    tools: &'i [Tool],
+    config: &'i RequestConfig,
+) -> Conversation<'i> {
     let end = if config.chat.continue_final_message {
         ChatEnd::InLastMessage
     } else {
         ChatEnd::AnswerBegins
     };
     Conversation {
+        tools,
         documents: &config.chat.documents,
         template_args: &config.chat.template_args,
         ..Conversation::of(messages, end)

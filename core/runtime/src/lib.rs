@@ -63,6 +63,7 @@ mod submission;
 mod sync;
 mod text;
 mod tiers;
+mod tools;
 mod worker;
 
 pub use builder::EngineBuilder;

@@ -14,6 +14,7 @@ mod read;
 mod request;
 mod response_cache;
 mod sampling;
+mod tools;
 mod value;
 
 pub(crate) use choices::Choices;
@@ -23,6 +24,7 @@ pub(crate) use prefix_cache::PrefixCacheConfig;
 pub(crate) use request::{Defaults, RequestConfig, RequestOptions, cache_salt};
 pub(crate) use response_cache::ResponseCacheConfig;
 pub(crate) use sampling::{Biased, Words};
+pub(crate) use tools::ToolConfig;
 pub use value::OptionValue;
 
 use crate::{Error, Result};
@@ -85,6 +87,8 @@ mod tests {
                     OptionValue::Bool(true),
                     OptionValue::Text("use".to_owned()),
                     OptionValue::Object(Vec::new()),
+                    OptionValue::Text("auto".to_owned()),
+                    OptionValue::List(Vec::new()),
                 ];
                 let mut accepted =
                     candidates.into_iter().map(|value| O::default().set(name, value));

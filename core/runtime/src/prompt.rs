@@ -26,6 +26,8 @@ pub(crate) use self::conversation::Conversation;
 
 use self::template::{ChatTemplate, Prompted, Specials};
 use crate::constraints::Constraints;
+use crate::tools::dialect::Dialect;
+use crate::tools::speech::Speech;
 use crate::{Error, ErrorDetails, ErrorKind, Result};
 
 /// More bytes than a token can stand for in any vocabulary we know: a text of more than this
@@ -34,6 +36,8 @@ const TOKEN_BYTES_MAX: usize = 512;
 
 /// The template of models with several that is used where tools are given.
 const TOOL_USE: &str = "tool_use";
+/// Tokens at a prompt's end that are looked at for what the answer begins in.
+const END_TOKENS: usize = 32;
 
 /// Makes the prompts of one model.
 #[derive(Debug)]
@@ -45,6 +49,7 @@ pub(crate) struct Prompter {
     is_given: bool,
     /// Used in its place where tools are given, if the model has one.
     tool_use: Option<Box<ChatTemplate>>,
+    speech: Speech,
     request_tokens_max: u32,
 }
 
@@ -106,7 +111,8 @@ impl Prompter {
             Template::of(model.chat_template(), specials)
         };
         let constraints = Constraints::new(Arc::clone(&model));
-        Ok(Self { model, template, constraints, is_given, tool_use, request_tokens_max })
+        let speech = Speech::default();
+        Ok(Self { model, template, constraints, is_given, tool_use, speech, request_tokens_max })
     }
 
     /// What binds an answer to `grammar`; errors as of [`Constraints::get`].
@@ -122,6 +128,34 @@ impl Prompter {
     /// The tokens of a short text, alone, none of them a control token.
     pub(crate) fn words_of(&self, text: &str) -> Vec<Token> {
         self.model.vocabulary().tokenize(text, false, false)
+    }
+
+    /// With tool calls and reasoning in the forms of these names; `None` finds them.
+    ///
+    /// # Errors
+    /// `invalid_request` for a form that there is not.
+    pub(crate) fn with_parsers(
+        self,
+        tool_parser: Option<&str>,
+        reasoning_parser: Option<&str>,
+    ) -> Result<Self> {
+        let dialect = Dialect::of(self.template_source(), tool_parser, reasoning_parser)?;
+        let speech = Speech::new(dialect, &self.model.vocabulary());
+        Ok(Self { speech, ..self })
+    }
+
+    /// How the model speaks of tools and reasoning.
+    pub(crate) fn speech(&self) -> &Speech {
+        &self.speech
+    }
+
+    /// The text that a prompt ends with, control tokens that the model's forms know included.
+    pub(crate) fn end_text(&self, prompt: &[Token]) -> String {
+        let mut bytes = Vec::new();
+        for &token in &prompt[prompt.len().saturating_sub(END_TOKENS)..] {
+            self.append_piece(token, &mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     pub(crate) fn can_chat(&self) -> bool {
@@ -212,9 +246,13 @@ impl Prompter {
             .collect()
     }
 
-    /// The bytes of `token`, appended.
+    /// The bytes of `token`, appended. Control tokens have none, but for those that the model's
+    /// forms of calls and reasoning are made of.
     pub(crate) fn append_piece(&self, token: Token, bytes: &mut Vec<u8>) {
-        self.model.vocabulary().append_piece(token, bytes);
+        match self.speech.shown(token) {
+            Some(text) => bytes.extend_from_slice(text.as_bytes()),
+            None => self.model.vocabulary().append_piece(token, bytes),
+        }
     }
 
     fn template(&self) -> Result<&ChatTemplate> {

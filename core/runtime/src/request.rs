@@ -2,6 +2,7 @@
 
 mod constraint;
 mod sampling;
+mod tools;
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -207,16 +208,22 @@ impl<I> Request<I> {
         let asked = || self.input.asked(&prompter, &config);
         let responses = answerable(&shared, asked, &config)?;
         self.input.check(&config)?;
+        let offer = self.input.offer(&prompter, &config)?;
         let prompt = match &responses {
-            None => self.input.tokenize(&prompter, &config)?.tokens,
+            None => self.input.tokenize(&prompter, &config, offer.as_ref())?.tokens,
             Some(answerable) => {
-                let text = self.input.as_text(&config);
-                let find = || self.input.tokenize(&prompter, &config);
+                let text = self.input.as_text(&config, offer.as_ref());
+                let find = || self.input.tokenize(&prompter, &config, offer.as_ref());
                 answerable.cache.tokens(answerable.namespace, text, find)?
             }
         };
-        let grammar = config.grammar.as_ref();
-        let constraint = grammar.map(|grammar| prompter.constraint(grammar)).transpose()?;
+        let end = prompter.end_text(&prompt);
+        let bound = config.grammar.as_ref();
+        let constraint = match &offer {
+            Some(offer) => offer.constraint(&prompter, &end, bound)?,
+            None => bound.map(|grammar| prompter.constraint(grammar)).transpose()?,
+        };
+        let plan = offer.as_ref().and_then(|offer| offer.plan(&end));
         let cache = salted(shared.namespace(), config.cache, config.cache_salt.as_deref());
         let draft = Draft {
             prompt,
@@ -235,7 +242,8 @@ impl<I> Request<I> {
             submitted,
             responses,
         };
-        draft.submit_choices(config.choices, shared)
+        let stream = draft.submit_choices(config.choices, shared)?;
+        Ok(stream.read_by(plan))
     }
 }
 

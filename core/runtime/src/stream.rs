@@ -1,7 +1,7 @@
 //! The stream form of a request, and cancelling.
 //!
 //! An event comes from the worker by a [`source`], and goes through what its reader wants of it: the
-//! [`best`] of several answers.
+//! [`best`] of several answers, and reasoning and tool calls apart from text.
 
 pub(crate) mod best;
 mod source;
@@ -19,6 +19,7 @@ use self::source::{Found, Source};
 use crate::mailbox::{Receiver, deadline_after};
 use crate::reply_fold::ReplyFold;
 use crate::shared::{Command, Shared};
+use crate::tools::reading::{Plan, Reading};
 use crate::{Event, Reply, Result};
 
 /// The events of one request, as they come. Dropping it cancels the request and frees its
@@ -33,6 +34,8 @@ pub struct TokenStream {
     source: Source,
     /// `None` where all answers are told.
     best: Option<Best>,
+    /// `None` where all is text.
+    reading: Option<Reading>,
     /// To be told, in this order, before the source is looked at again.
     due: VecDeque<Event>,
     canceller: Canceller,
@@ -93,7 +96,14 @@ impl TokenStream {
 
     fn of(source: Source, shared: Arc<Shared>) -> Self {
         let canceller = Canceller { requests: source.requests().collect(), shared };
-        Self { source, best: None, due: VecDeque::new(), canceller, ended: false }
+        let due = VecDeque::new();
+        Self { source, best: None, reading: None, due, canceller, ended: false }
+    }
+
+    /// With reasoning and tool calls taken apart as `plan` says.
+    pub(crate) fn read_by(mut self, plan: Option<Plan>) -> Self {
+        self.reading = plan.map(Reading::new);
+        self
     }
 
     pub(crate) fn request(&self) -> RequestId {
@@ -172,12 +182,18 @@ impl TokenStream {
                     if let Some(request) = resume {
                         self.canceller.shared.send(Command::Resume(request));
                     }
-                    match &mut self.best {
-                        None => {
+                    match (&mut self.best, &mut self.reading) {
+                        (None, None) => {
                             self.ended = event.is_terminal();
                             return Wait::Event(event);
                         }
-                        Some(best) => best.take(event, &mut self.due),
+                        (None, Some(reading)) => reading.take(event, &mut self.due),
+                        (Some(best), None) => best.take(event, &mut self.due),
+                        (Some(best), Some(reading)) => {
+                            let mut told = VecDeque::new();
+                            best.take(event, &mut told);
+                            told.into_iter().for_each(|event| reading.take(event, &mut self.due));
+                        }
                     }
                 }
                 Found::Nothing => return Wait::TimedOut,

@@ -104,6 +104,12 @@ pub const REQUEST_FIELDS: &[RequestField] = &[
     field("cache_ttl_ms", Effect::ChangesNothing),
     field("timeout_ms", Effect::ChangesNothing),
     field("semantic", Effect::ChangesNothing),
+    // What these do to the raw answer is in the prompt's tokens and in the constraint; the rest is
+    // done by whoever reads it.
+    field("tools", Effect::ChangesAnswer),
+    field("tool_choice", Effect::ChangesAnswer),
+    field("parallel_tool_calls", Effect::ChangesAnswer),
+    field("separate_reasoning", Effect::ChangesNothing),
 ];
 
 /// The parts of a key. Values are for ever: answers on disk are found by them.

@@ -34,6 +34,8 @@ pub enum Grammar {
     Lark(String),
     /// Text of a GBNF grammar, as llama.cpp reads them, from its rule `root`.
     Gbnf(String),
+    /// Calls of tools, as a Lark grammar that holds the tools' schemas.
+    Tools(String),
 }
 
 impl Grammar {
@@ -50,7 +52,10 @@ impl Grammar {
             Grammar::JsonSchema(schema) => part(&schema.to_string()),
             Grammar::JsonObject => {}
             Grammar::Choice(texts) => texts.iter().for_each(|text| part(text)),
-            Grammar::Regex(text) | Grammar::Lark(text) | Grammar::Gbnf(text) => part(text),
+            Grammar::Regex(text)
+            | Grammar::Lark(text)
+            | Grammar::Gbnf(text)
+            | Grammar::Tools(text) => part(text),
         }
         *hasher.finalize().as_bytes()
     }
@@ -65,6 +70,7 @@ impl Grammar {
             Grammar::Choice(_) => "choice",
             Grammar::Lark(_) => "lark",
             Grammar::Gbnf(_) => "gbnf",
+            Grammar::Tools(_) => "tools",
         }
     }
 
@@ -75,7 +81,10 @@ impl Grammar {
             Grammar::JsonSchema(schema) => schema.to_string().len(),
             Grammar::JsonObject => 0,
             Grammar::Choice(texts) => texts.iter().map(|text| text.len() + 1).sum(),
-            Grammar::Regex(text) | Grammar::Lark(text) | Grammar::Gbnf(text) => text.len(),
+            Grammar::Regex(text)
+            | Grammar::Lark(text)
+            | Grammar::Gbnf(text)
+            | Grammar::Tools(text) => text.len(),
         }
     }
 
@@ -85,7 +94,7 @@ impl Grammar {
     /// [`GrammarError::TooLarge`] and [`GrammarError::TooDeep`].
     pub fn check(&self) -> Result<(), GrammarError> {
         let limit = match self {
-            Grammar::JsonSchema(_) => SCHEMA_BYTES_MAX,
+            Grammar::JsonSchema(_) | Grammar::Tools(_) => SCHEMA_BYTES_MAX,
             _ => GRAMMAR_BYTES_MAX,
         };
         if let Grammar::JsonSchema(schema) = self
@@ -104,7 +113,7 @@ impl Grammar {
             Grammar::JsonObject => json_grammar(json!({ "type": "object" })),
             Grammar::Regex(expression) => Ok(TopLevelGrammar::from_regex(expression)),
             Grammar::Choice(texts) => Ok(TopLevelGrammar::from_lark(choice(texts)?)),
-            Grammar::Lark(text) => Ok(TopLevelGrammar::from_lark(text.clone())),
+            Grammar::Lark(text) | Grammar::Tools(text) => Ok(TopLevelGrammar::from_lark(text.clone())),
             Grammar::Gbnf(text) => Ok(TopLevelGrammar::from_lark(gbnf::to_lark(text)?)),
         }
     }

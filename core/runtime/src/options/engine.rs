@@ -6,6 +6,7 @@ use super::prefix_cache::{PrefixCacheConfig, PrefixCacheOptions};
 use super::response_cache::{ResponseCacheConfig, ResponseCacheOptions};
 use super::{NamedOptions, OptionValue, read};
 use crate::shared::RequestLimits;
+use crate::tools::dialect::Dialect;
 use crate::{Error, Result};
 
 /// An engine's options as the caller states them; `None` takes the default.
@@ -23,6 +24,8 @@ pub(crate) struct EngineOptions {
     pub(crate) flash_attention: Option<bool>,
     pub(crate) stream_capacity: Option<i64>,
     pub(crate) chat_template: Option<String>,
+    pub(crate) tool_parser: Option<String>,
+    pub(crate) reasoning_parser: Option<String>,
     pub(crate) prefix_cache: PrefixCacheOptions,
     pub(crate) response_cache: ResponseCacheOptions,
 }
@@ -38,6 +41,9 @@ pub(crate) struct EngineConfig {
     pub(crate) flash_attention: Option<bool>,
     /// In place of the model's own.
     pub(crate) chat_template: Option<String>,
+    /// `None` for what the model's template says.
+    pub(crate) tool_parser: Option<String>,
+    pub(crate) reasoning_parser: Option<String>,
     pub(crate) prefix_cache: PrefixCacheConfig,
     /// `None` for no response cache.
     pub(crate) response_cache: Option<ResponseCacheConfig>,
@@ -62,6 +68,8 @@ impl NamedOptions for EngineOptions {
         "flash_attention",
         "stream_capacity",
         "chat_template",
+        "tool_parser",
+        "reasoning_parser",
         "prefix_cache_tokens",
         "host_cache_bytes",
         "disk_cache_dir",
@@ -79,6 +87,14 @@ impl NamedOptions for EngineOptions {
             }
             "chat_template" => {
                 self.chat_template = Some(read::text(name, value)?);
+                return Ok(());
+            }
+            "tool_parser" => {
+                self.tool_parser = Some(read::text(name, value)?);
+                return Ok(());
+            }
+            "reasoning_parser" => {
+                self.reasoning_parser = Some(read::text(name, value)?);
                 return Ok(());
             }
             "disk_cache_dir" => {
@@ -128,6 +144,8 @@ impl EngineOptions {
             prefill_chunk_tokens: self.prefill_chunk_tokens,
         }
         .validate()?;
+        let (calls, thoughts) = (self.tool_parser.as_deref(), self.reasoning_parser.as_deref());
+        Dialect::of(None, calls, thoughts)?;
         Ok(EngineConfig {
             scheduler,
             admission: AdmissionLimits::validate(self.queue_requests_max, self.queue_tokens_max)?,
@@ -150,6 +168,8 @@ impl EngineOptions {
             gpu_layers: self.gpu_layers.map(gpu_layers).transpose()?,
             flash_attention: self.flash_attention,
             chat_template: self.chat_template.clone(),
+            tool_parser: self.tool_parser.clone(),
+            reasoning_parser: self.reasoning_parser.clone(),
             prefix_cache: self.prefix_cache.validate(scheduler.context_tokens)?,
             response_cache: self.response_cache.validate()?,
         })

@@ -9,6 +9,7 @@ use super::chat::{self, ChatConfig, ChatOptions};
 use super::choices::Choices;
 use super::constraint::ConstraintOptions;
 use super::sampling::{SamplingFields, Words};
+use super::tools::{ToolConfig, ToolOptions};
 use super::{NamedOptions, OptionValue, read};
 use crate::{CacheMode, Error, Result, Semantic};
 
@@ -34,6 +35,7 @@ pub(crate) struct RequestOptions {
     pub(crate) cache: Option<CacheMode>,
     pub(crate) cache_salt: Option<String>,
     pub(crate) cache_ttl_ms: Option<f64>,
+    pub(crate) tools: ToolOptions,
     /// Functions have no form that is set by name.
     pub(crate) semantic: Option<Semantic>,
 }
@@ -55,6 +57,7 @@ pub(crate) struct RequestConfig {
     pub(crate) cache_salt: Option<String>,
     pub(crate) responses: ResponsePolicy,
     pub(crate) cache_ttl: Option<TimeToLive>,
+    pub(crate) tools: ToolConfig,
     pub(crate) semantic: Option<Semantic>,
 }
 
@@ -117,6 +120,10 @@ impl NamedOptions for RequestOptions {
         "choice",
         "lark",
         "gbnf",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "separate_reasoning",
     ];
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
@@ -141,6 +148,7 @@ impl NamedOptions for RequestOptions {
             name if SamplingFields::NAMES.contains(&name) => {
                 self.sampling.set_known(name, value)?;
             }
+            name if ToolOptions::NAMES.contains(&name) => self.tools.set(name, value)?,
             _ => return Err(super::unknown(name, &value, Self::NAMES)),
         }
         Ok(())
@@ -186,6 +194,7 @@ impl RequestOptions {
                 .cache_ttl_ms
                 .map(|ms| TimeToLive::from_ms("cache_ttl_ms", ms))
                 .transpose()?,
+            tools: self.tools.validate()?,
             semantic: self.semantic,
         })
     }
@@ -457,6 +466,9 @@ mod tests {
             "regex" | "choice" | "lark" | "gbnf" => named(name, OptionValue::from("x")),
             // What it changes is in the prompt's tokens, which have their own part in the key.
             "parse_special" | "documents" | "template_args" | "continue_final_message" => None,
+            // So it is with tools, and with the constraint that is made of these.
+            "tools" | "tool_choice" | "parallel_tool_calls" => None,
+            "separate_reasoning" => named(name, OptionValue::Bool(false)),
             unknown => panic!("a value of {unknown} is missing in this test"),
         };
         let drawn = [
