@@ -1,11 +1,12 @@
 //! The engine as Python's layer holds it. Everything that may block is detached; nothing here waits
 //! by itself.
 
-use indwell::Request;
+use indwell::{HttpRequest, Request};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::fork::Home;
+use crate::http::HttpExchange;
 use crate::prefix::PendingPrefix;
 use crate::stream::Stream;
 use crate::{error, load, message, option, record, semantic, text};
@@ -64,6 +65,27 @@ impl Engine {
     ) -> PyResult<Stream> {
         let request = self.engine().complete(text::text(prompt, "prompt")?);
         open(py, request, options)
+    }
+
+    /// Opens the exchange that answers a request of OpenAI's API.
+    fn dispatch(
+        &self,
+        py: Python<'_>,
+        method: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        body: &Bound<'_, PyAny>,
+    ) -> PyResult<HttpExchange> {
+        let request = HttpRequest {
+            method: text::text(method, "method")?,
+            path: text::text(path, "path")?,
+            body: text::bytes(body, "body")?,
+        };
+        Ok(HttpExchange::new(py.detach(|| self.engine().dispatch(request))))
+    }
+
+    /// The engine's counters as Prometheus reads them.
+    fn metrics_text(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| self.engine().metrics_text()).map_err(|failure| error::raise(py, &failure))
     }
 
     /// Has the beginning of chats computed, to be kept.

@@ -11,8 +11,8 @@
 //!   for nothing else (`semantic`).
 //! - No lock is held across an attach or a detach that could wait for another holder of it.
 //!
-//! Map: `engine`, `stream` and `prefix` are the classes; `message`, `option` and `text` read Python
-//! values in, `record` and `error` write Rust values out; `fold` makes a reply of events; `load`
+//! Map: `engine`, `stream`, `http` and `prefix` are the classes; `message`, `option` and `text` read Python
+//! values in, `reply`, `record` and `error` write Rust values out; `fold` makes a reply of events; `load`
 //! builds engines; `semantic` calls functions of the caller's; `fork` and `exit` keep away from what
 //! a child or a dying interpreter lacks.
 
@@ -22,6 +22,7 @@ mod error;
 mod exit;
 mod fold;
 mod fork;
+mod http;
 mod interrupt;
 mod load;
 mod message;
@@ -29,6 +30,7 @@ mod notifier;
 mod option;
 mod prefix;
 mod record;
+mod reply;
 mod semantic;
 mod stream;
 mod text;
@@ -42,6 +44,8 @@ mod _native {
     use crate::engine::Engine;
     #[pymodule_export]
     use crate::exit::begin_exit;
+    #[pymodule_export]
+    use crate::http::HttpExchange;
     #[pymodule_export]
     use crate::prefix::{CachedPrefix, PendingPrefix};
     #[pymodule_export]

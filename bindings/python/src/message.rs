@@ -1,16 +1,21 @@
-//! Python's ways of writing a conversation: one string, or a list of messages, each a dict or an
-//! object with `role` and `content`. A key that is neither is refused, since nothing would read it.
+//! Python's ways of writing a conversation: one string, or a list of messages, each a dict, an
+//! object that says what it holds (`indwell.Message`, a pydantic model), or any other with `role` and
+//! `content`. What the fields may be is the engine's to check.
 
-use indwell::{Message, Messages, Role};
-use pyo3::exceptions::PyAttributeError;
+use indwell::{Message, Messages, OptionValue};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
 
-use crate::error::{self, invalid};
-use crate::text::{shown, text, wrong_type};
+use crate::error;
+use crate::option::{is_record, option};
+use crate::text::{text, wrong_type};
 
 const EXPECTED: &str = "a str or a list of messages";
 const MESSAGE_EXPECTED: &str = "an indwell.Message or a dict with \"role\" and \"content\"";
+
+/// The attributes of a message that is neither a dict nor a record.
+const ATTRIBUTES: [&str; 6] =
+    ["role", "content", "name", "reasoning", "tool_calls", "tool_call_id"];
 
 /// The conversation that `messages` spells.
 pub(crate) fn messages(messages: &Bound<'_, PyAny>) -> PyResult<Messages> {
@@ -35,57 +40,22 @@ pub(crate) fn messages(messages: &Bound<'_, PyAny>) -> PyResult<Messages> {
 }
 
 fn message(item: &Bound<'_, PyAny>, field: &str) -> PyResult<Message> {
-    if let Ok(dict) = item.cast::<PyDict>() {
-        refuse_other_keys(dict, field)?;
-    }
-    let role = part(item, field, "role")?;
-    let role = role.parse::<Role>().map_err(|failure| error::raise(item.py(), &failure))?;
-    let content = part(item, field, "content")?;
-    Ok(Message::new(role, content))
-}
-
-fn part(item: &Bound<'_, PyAny>, field: &str, name: &str) -> PyResult<String> {
-    let found = match item.cast::<PyDict>() {
-        Ok(dict) => dict.get_item(name)?,
-        Err(_) => match item.getattr(name) {
-            Ok(value) => Some(value),
-            Err(failure) if failure.is_instance_of::<PyAttributeError>(item.py()) => None,
-            Err(failure) => return Err(failure),
-        },
+    let value = if item.is_instance_of::<PyDict>() || is_record(item)? {
+        option(item, field)?
+    } else if item.hasattr("role")? {
+        of_attributes(item, field)?
+    } else {
+        return Err(wrong_type(item, field, MESSAGE_EXPECTED));
     };
-    match found {
-        Some(value) => text(&value, &format!("{field}.{name}")),
-        None if item.is_instance_of::<PyDict>() => Err(missing(item, field, name)),
-        None => Err(wrong_type(item, field, MESSAGE_EXPECTED)),
-    }
+    Message::from_value(field, value).map_err(|failure| error::raise(item.py(), &failure))
 }
 
-fn missing(item: &Bound<'_, PyAny>, field: &str, name: &str) -> PyErr {
-    let field = format!("{field}.{name}");
-    let value = format!("missing from {}", shown(item));
-    invalid(
-        item.py(),
-        &field,
-        &value,
-        "there in every message",
-        "give each message \"role\" and \"content\"",
-    )
-}
-
-fn refuse_other_keys(dict: &Bound<'_, PyDict>, field: &str) -> PyResult<()> {
-    for (key, value) in dict.iter() {
-        let name = text(&key, &format!("a key of {field}"))?;
-        if name != "role" && name != "content" {
-            let field = format!("{field}.{name}");
-            let remedy = "leave it out: nothing would read it";
-            return Err(invalid(
-                dict.py(),
-                &field,
-                &shown(&value),
-                "\"role\" or \"content\"",
-                remedy,
-            ));
+fn of_attributes(item: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionValue> {
+    let mut fields = Vec::new();
+    for name in ATTRIBUTES {
+        if let Some(value) = item.getattr_opt(name)? {
+            fields.push((name.to_owned(), option(&value, &format!("{field}.{name}"))?));
         }
     }
-    Ok(())
+    Ok(OptionValue::Object(fields))
 }

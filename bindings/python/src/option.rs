@@ -1,15 +1,19 @@
 //! Keyword arguments into the engine's dynamic options. Names and ranges are the engine's to check;
 //! only what it could not be told at all is refused here: other types, integers beyond 64 bits,
-//! text that is no Unicode.
+//! text that is no Unicode, and what lies too deep, as a list that holds itself does.
 
 use indwell::OptionValue;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::error::invalid;
 use crate::text::{shown, text, wrong_type};
 
-const EXPECTED: &str = "a bool, an int, a float, a str, None, or a list of these";
+const EXPECTED: &str =
+    "a bool, an int, a float, a str, None, or a list or a dict with str keys of these";
+
+/// How deep values may lie in each other: as deep as the engine takes them.
+const DEPTH_MAX: usize = 128;
 
 /// Every option with its name.
 pub(crate) fn options(given: &Bound<'_, PyDict>) -> PyResult<Vec<(String, OptionValue)>> {
@@ -25,6 +29,13 @@ pub(crate) fn options(given: &Bound<'_, PyDict>) -> PyResult<Vec<(String, Option
 
 /// The value of the option called `field`.
 pub(crate) fn option(value: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionValue> {
+    option_within(value, field, DEPTH_MAX)
+}
+
+fn option_within(value: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<OptionValue> {
+    let Some(below) = depth.checked_sub(1) else {
+        return Err(too_deep(value, field));
+    };
     // bool before int: Python's bool is an int.
     if value.is_none() {
         Ok(OptionValue::Null)
@@ -37,10 +48,39 @@ pub(crate) fn option(value: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionVa
     } else if value.is_instance_of::<PyString>() {
         Ok(OptionValue::Text(text(value, field)?))
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        list(value, field)
+        list(value, field, below)
+    } else if let Ok(dict) = value.cast::<PyDict>() {
+        object(dict, field, below)
+    } else if let Some(named) = record_like(value)? {
+        option_within(&named, field, below)
     } else {
         number_like(value, field)
     }
+}
+
+/// Whether [`option`] takes `value` for named fields, though it is no dict.
+pub(crate) fn is_record(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let is_class = value.is_instance_of::<PyType>();
+    Ok(!is_class && (value.hasattr("__dataclass_fields__")? || value.hasattr("model_dump")?))
+}
+
+/// What an object says of itself: a dataclass its fields, a pydantic model its fields too, and a
+/// class of such models their JSON schema. Nothing of pydantic's is imported for that.
+fn record_like<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if value.is_instance_of::<PyType>() {
+        let schema = value.getattr_opt("model_json_schema")?;
+        return schema.map(|schema| schema.call0()).transpose();
+    }
+    if let Some(fields) = value.getattr_opt("__dataclass_fields__")? {
+        let named = PyDict::new(value.py());
+        for name in fields.try_iter()? {
+            let name = name?.cast_into::<PyString>()?;
+            named.set_item(&name, value.getattr(&name)?)?;
+        }
+        return Ok(Some(named.into_any()));
+    }
+    let dump = value.getattr_opt("model_dump")?;
+    dump.map(|dump| dump.call0()).transpose()
 }
 
 /// Scalars of numeric libraries, which are no subclasses of Python's numbers.
@@ -72,11 +112,30 @@ pub(crate) fn bytes(value: &Bound<'_, PyAny>, field: &str) -> PyResult<u64> {
     })
 }
 
-fn list(values: &Bound<'_, PyAny>, field: &str) -> PyResult<OptionValue> {
+fn list(values: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<OptionValue> {
     let items = values
         .try_iter()?
         .enumerate()
-        .map(|(index, value)| option(&value?, &format!("{field}[{index}]")))
+        .map(|(index, value)| option_within(&value?, &format!("{field}[{index}]"), depth))
         .collect::<PyResult<Vec<_>>>()?;
     Ok(OptionValue::List(items))
+}
+
+fn object(dict: &Bound<'_, PyDict>, field: &str, depth: usize) -> PyResult<OptionValue> {
+    let fields = dict
+        .iter()
+        .map(|(name, value)| {
+            let name = text(&name, &format!("a key of {field}"))?;
+            let value = option_within(&value, &format!("{field}.{name}"), depth)?;
+            Ok((name, value))
+        })
+        .collect::<PyResult<Vec<_>>>()?;
+    Ok(OptionValue::Object(fields))
+}
+
+fn too_deep(value: &Bound<'_, PyAny>, field: &str) -> PyErr {
+    let field = field.split(['.', '[']).next().unwrap_or_default();
+    let limit = format!("lists and dicts at most {DEPTH_MAX} deep");
+    let shown = format!("more than {DEPTH_MAX} deep");
+    invalid(value.py(), field, &shown, &limit, "give a flatter value")
 }

@@ -1,52 +1,23 @@
-//! Rust values on their way to Python: each becomes the frozen dataclass of the same name in
-//! `indwell.reply` or `indwell.info`, built by position, so the field order here is the field order
-//! there.
+//! What the engine tells of itself, on its way to Python: each becomes the frozen dataclass of the same
+//! name in `indwell.info`, built by position, so the field order here is the field order there.
+//! Answers are `reply`'s.
 
 use indwell::{
-    CacheStats, CacheTier, CacheTierStats, Device, EngineStats, ErrorKind, Event, Finished,
-    ModelInfo, Progress, Reply, ResponseCacheStats, TextDelta, Timings, TokenLogprob, Usage,
+    CacheStats, CacheTierStats, Device, EngineStats, ModelInfo, Progress, ResponseCacheStats,
 };
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
-use crate::error;
-
-type Record<'py> = PyResult<Bound<'py, PyAny>>;
+pub(crate) type Record<'py> = PyResult<Bound<'py, PyAny>>;
 
 /// The class of that name, looked up once.
 macro_rules! class {
     ($py:expr, $module:literal, $name:literal) => {{
-        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static CLASS: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
         CLASS.import($py, $module, $name)
     }};
 }
-
-/// An event; the exception, if it says that the request was cancelled or failed.
-pub(crate) fn event<'py>(py: Python<'py>, event: &Event) -> Record<'py> {
-    match event {
-        Event::Text(delta) => text_delta(py, delta),
-        Event::Finished(end) => finished(py, end),
-        Event::Cancelled => Err(error::cancelled(py)),
-        Event::Failed(failure) => Err(error::raise(py, failure)),
-        _ => Err(error::of_kind(
-            py,
-            ErrorKind::Internal,
-            "an event that the Python package does not know",
-        )),
-    }
-}
-
-pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> Record<'py> {
-    class!(py, "indwell.reply", "Reply")?.call1((
-        &reply.text,
-        reply.finish_reason.as_str(),
-        usage(py, &reply.usage)?,
-        timings(py, &reply.timings)?,
-        logprobs(py, &reply.logprobs)?,
-        reply.decode_tokens_per_second(),
-    ))
-}
+pub(crate) use class;
 
 pub(crate) fn model_info<'py>(py: Python<'py>, model: &ModelInfo) -> Record<'py> {
     class!(py, "indwell.info", "ModelInfo")?.call1((
@@ -134,43 +105,4 @@ pub(crate) fn progress<'py>(py: Python<'py>, progress: &Progress) -> Record<'py>
         progress.done,
         progress.total,
     ))
-}
-
-fn text_delta<'py>(py: Python<'py>, delta: &TextDelta) -> Record<'py> {
-    class!(py, "indwell.reply", "TextDelta")?.call1((&delta.text, logprobs(py, &delta.logprobs)?))
-}
-
-fn finished<'py>(py: Python<'py>, end: &Finished) -> Record<'py> {
-    class!(py, "indwell.reply", "Finished")?.call1((
-        end.reason.as_str(),
-        usage(py, &end.usage)?,
-        timings(py, &end.timings)?,
-        end.decode_tokens_per_second(),
-    ))
-}
-
-fn usage<'py>(py: Python<'py>, usage: &Usage) -> Record<'py> {
-    class!(py, "indwell.reply", "Usage")?.call1((
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        usage.cached_tokens,
-        usage.cache.map(CacheTier::as_str),
-        usage.semantic_distance,
-    ))
-}
-
-fn timings<'py>(py: Python<'py>, timings: &Timings) -> Record<'py> {
-    class!(py, "indwell.reply", "Timings")?.call1((
-        timings.queued_ms,
-        timings.prefill_ms,
-        timings.ttft_ms,
-        timings.decode_ms,
-        timings.total_ms,
-    ))
-}
-
-fn logprobs<'py>(py: Python<'py>, logprobs: &[TokenLogprob]) -> PyResult<Bound<'py, PyTuple>> {
-    let class = class!(py, "indwell.reply", "TokenLogprob")?;
-    let entries = logprobs.iter().map(|entry| class.call1((entry.token, entry.logprob)));
-    PyTuple::new(py, entries.collect::<PyResult<Vec<_>>>()?)
 }

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use crate::fold::{Outcome, Reader};
 use crate::fork::Home;
 use crate::notifier::Waiter;
-use crate::{error, exit, interrupt, record};
+use crate::{error, exit, interrupt, reply};
 
 /// The stream of one request; dropping it cancels the request.
 #[pyclass(frozen, module = "indwell._native")]
@@ -66,7 +66,7 @@ impl Stream {
         if exit::others_exit() {
             py.detach(exit::stay_if_exiting);
         }
-        event.map(|event| record::event(py, &event)).transpose()
+        event.map(|event| reply::event(py, &event)).transpose()
     }
 
     /// Waits for the end and folds the events that are left into a Reply.
@@ -103,7 +103,7 @@ impl Stream {
             }
         };
         match event {
-            Some(event) => record::event(py, &event).map(Some),
+            Some(event) => reply::event(py, &event).map(Some),
             None => Err(PyStopAsyncIteration::new_err(())),
         }
     }
@@ -151,7 +151,7 @@ impl Drop for Stream {
 
 fn outcome_to_python(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
     match outcome {
-        Outcome::Finished(reply) => record::reply(py, &reply),
+        Outcome::Finished(whole) => reply::reply(py, &whole),
         Outcome::Cancelled => Err(error::cancelled(py)),
         Outcome::Failed(failure) => Err(error::raise(py, &failure)),
         Outcome::AlreadyRead => Err(PyRuntimeError::new_err(

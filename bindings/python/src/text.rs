@@ -2,7 +2,7 @@
 //! are named, with the field they came in, and never replaced.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyString};
 
 use crate::error::invalid;
 
@@ -15,6 +15,20 @@ pub(crate) fn text(value: &Bound<'_, PyAny>, field: &str) -> PyResult<String> {
         Ok(text) => Ok(text.into_owned()),
         Err(failure) => Err(not_unicode(value, field, &failure)),
     }
+}
+
+/// The bytes of `value`, which came in as `field`: bytes as they are, a str as UTF-8.
+pub(crate) fn bytes(value: &Bound<'_, PyAny>, field: &str) -> PyResult<Vec<u8>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes().to_vec());
+    }
+    if let Ok(bytes) = value.cast::<PyByteArray>() {
+        return Ok(bytes.to_vec());
+    }
+    if value.is_instance_of::<PyString>() {
+        return text(value, field).map(String::into_bytes);
+    }
+    Err(wrong_type(value, field, "bytes or a str"))
 }
 
 /// `invalid_request` for a value of a type that `field` does not take.

@@ -47,6 +47,7 @@ def assert_named(error: indwell.Error, field: str) -> None:
         ("stop", ""),
         ("stop", ["fine", ""]),
         ("stop", [str(number) for number in range(65)]),
+        ("stop", [str(number) for number in range(10_000)]),
         ("stop", 7),
         ("stop", {"a": 1}),
         ("timeout_ms", 0),
@@ -61,6 +62,35 @@ def assert_named(error: indwell.Error, field: str) -> None:
         ("cache_ttl_ms", float("nan")),
         ("cache_ttl_ms", float("inf")),
         ("cache_ttl_ms", "long"),
+        ("dynatemp_range", -1.0),
+        ("typical_p", 0.0),
+        ("top_n_sigma", "wide"),
+        ("xtc_probability", 2.0),
+        ("xtc_threshold", -0.1),
+        ("dry_multiplier", -1.0),
+        ("dry_allowed_length", -1),
+        ("dry_sequence_breakers", [1]),
+        ("repeat_penalty", 0.0),
+        ("repeat_last_n", -5),
+        ("presence_penalty", float("nan")),
+        ("frequency_penalty", float("inf")),
+        ("mirostat", 3),
+        ("samplers", ["top_z"]),
+        ("samplers", "top_k"),
+        ("logit_bias", {"99999999": 1.0}),
+        ("logit_bias", {"1": "much"}),
+        ("logit_bias", [1, 2]),
+        ("logit_bias", {1: 1.0}),
+        ("banned_strings", [""]),
+        ("stop_tokens", [99999999]),
+        ("stop_tokens", ["a"]),
+        ("min_tokens", -1),
+        ("ignore_eos", "no"),
+        ("top_logprobs", 21),
+        ("prompt_logprobs", 5.5),
+        ("n", 0),
+        ("n", 129),
+        ("best_of", 0),
         ("temprature", 0.5),
         ("maxTokens", 5),
     ],
@@ -75,6 +105,28 @@ def test_an_option_that_is_wrong_is_named(
             call("Hello", **options)
         assert_named(caught.value, option)
     assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"n": 3, "best_of": 2}, "best_of"),
+        ({"min_tokens": 5, "max_tokens": 4}, "min_tokens"),
+        ({"ignore_eos": True, "min_tokens": 5}, "min_tokens"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"samplers": ["top_p"], "temperature": 0.5, "top_k": 5}, "top_k"),
+        ({"mirostat": 2, "temperature": 1.0, "top_k": 5}, "top_k"),
+        ({"mirostat": 2}, "temperature"),
+    ],
+    ids=lambda part: repr(part)[:48],
+)
+def test_options_that_contradict_each_other_are_named(
+    engine: indwell.Engine, options: Dict[str, Any], field: str
+) -> None:
+    for call in (engine.chat, engine.complete):
+        with pytest.raises(indwell.InvalidRequestError) as caught:
+            call("Hello", **options)
+        assert_named(caught.value, field)
 
 
 def test_an_unknown_option_is_told_with_the_nearest_known_one(engine: indwell.Engine) -> None:
@@ -98,6 +150,10 @@ def test_an_engine_option_that_is_wrong_is_named(model: str) -> None:
         {"response_cache_ttl_ms": float("nan")},
         {"response_cache_dir": ""},
         {"response_cache_bytes": 0, "response_cache_dir": "answers"},
+        {"chat_template": "{% for"},
+        {"chat_template": 7},
+        {"tool_parser": "none such"},
+        {"reasoning_parser": "none such"},
         {"contexttokens": 512},
     ):
         with pytest.raises(indwell.InvalidRequestError) as caught:
@@ -128,9 +184,17 @@ def test_an_empty_prompt_is_refused(engine: indwell.Engine) -> None:
         ([{"role": "user", "content": None}], "messages[0].content"),
         ([{"role": "user", "content": b"Hello"}], "messages[0].content"),
         ([{"role": 1, "content": "Hello"}], "messages[0].role"),
+        ([{"role": "user", "content": ["Hello"]}], "messages[0].content[0]"),
+        ([{"role": "user", "content": [{"type": "text"}]}], "messages[0].content[0].text"),
+        ([{"role": "user", "content": "Hello", "name": 7}], "messages[0].name"),
+        ([{"role": "assistant", "content": None, "tool_calls": []}], "messages[0].content"),
+        ([{"role": "user", "content": "x", "tool_calls": [{}]}], "messages[0].tool_calls"),
+        ([{"role": "assistant", "tool_calls": [{"id": "a"}]}], "messages[0].tool_calls[0].name"),
+        ([{"role": "assistant", "tool_calls": ["a"]}], "messages[0].tool_calls[0]"),
+        ([{"role": "user", "content": "x", "tool_call_id": "a"}], "messages[0].tool_call_id"),
         (
-            [{"role": "user", "content": "Hi"}, {"role": "user", "content": "Hello", "name": "Al"}],
-            "messages[1].name",
+            [{"role": "user", "content": "Hi"}, {"role": "user", "content": "Hello", "mood": "ok"}],
+            "messages[1].mood",
         ),
     ],
     ids=lambda part: repr(part)[:48],

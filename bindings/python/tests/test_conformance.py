@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 import indwell
 import pytest
@@ -130,18 +131,67 @@ def options_of(case: Case) -> Dict[str, Any]:
     return {name: float("nan") if value == "NaN" else value for name, value in options.items()}
 
 
+@dataclass
+class Draft:
+    """What a choice's events have brought so far."""
+
+    text: str = ""
+    reasoning: Optional[str] = None
+    logprobs: Tuple[indwell.TokenLogprob, ...] = ()
+    calls: Dict[int, indwell.ToolCall] = field(default_factory=dict)
+    reason: Optional[Any] = None
+
+    def take_call(self, delta: indwell.ToolCallDelta) -> None:
+        call = self.calls.get(delta.index, indwell.ToolCall("", "", ""))
+        self.calls[delta.index] = indwell.ToolCall(
+            delta.id or call.id, delta.name or call.name, call.arguments + delta.arguments
+        )
+
+    def tool_calls(self) -> Tuple[indwell.ToolCall, ...]:
+        return tuple(self.calls[index] for index in sorted(self.calls))
+
+
 def folded(events: List[indwell.Event]) -> indwell.Reply:
-    *deltas, last = events
+    *others, last = events
     assert isinstance(last, indwell.Finished)
-    assert all(isinstance(delta, indwell.TextDelta) for delta in deltas)
-    texts = [delta for delta in deltas if isinstance(delta, indwell.TextDelta)]
+    drafts: Dict[int, Draft] = {}
+    prompt: Tuple[indwell.PromptLogprob, ...] = ()
+    for event in others:
+        if isinstance(event, indwell.PromptLogprobs):
+            prompt = event.tokens
+            continue
+        assert not isinstance(event, indwell.Finished)
+        draft = drafts.setdefault(event.choice, Draft())
+        if isinstance(event, indwell.TextDelta):
+            draft.text += event.text
+            draft.logprobs += event.logprobs
+        elif isinstance(event, indwell.ReasoningDelta):
+            draft.reasoning = (draft.reasoning or "") + event.text
+        elif isinstance(event, indwell.ToolCallDelta):
+            draft.take_call(event)
+        else:
+            draft.reason = event.reason
+    first = drafts.pop(0, Draft())
     return indwell.Reply(
-        text="".join(delta.text for delta in texts),
+        text=first.text,
         finish_reason=last.reason,
         usage=last.usage,
         timings=last.timings,
-        logprobs=tuple(entry for delta in texts for entry in delta.logprobs),
+        logprobs=first.logprobs,
         decode_tokens_per_second=last.decode_tokens_per_second,
+        reasoning=first.reasoning,
+        tool_calls=first.tool_calls(),
+        prompt_logprobs=prompt,
+        alternatives=tuple(
+            indwell.Choice(
+                draft.text,
+                draft.reason or last.reason,
+                draft.logprobs,
+                draft.reasoning,
+                draft.tool_calls(),
+            )
+            for _, draft in sorted(drafts.items())
+        ),
     )
 
 
@@ -156,6 +206,8 @@ def check_reply(reply: indwell.Reply, expect: Case) -> None:
         "text_starts_with": lambda wanted: reply.text.startswith(wanted),
         "text_excludes": lambda wanted: not any(text in reply.text for text in wanted),
         "text_not_empty": lambda wanted: bool(reply.text) == wanted,
+        "reasoning": lambda wanted: reply.reasoning == wanted,
+        "tool_calls": lambda wanted: called(reply.tool_calls) == wanted,
         "logprobs": lambda wanted: (
             not wanted
             or (
@@ -167,6 +219,13 @@ def check_reply(reply: indwell.Reply, expect: Case) -> None:
     assert (reply.usage.cache is None) == (reply.usage.cached_tokens == 0), reply
     for name, wanted in expect.items():
         assert checks[name](wanted), f"{name} should be {wanted!r}: {reply}"
+
+
+def called(calls: Tuple[indwell.ToolCall, ...]) -> List[Dict[str, Any]]:
+    """The calls as cases tell them, once their ids are what ids are."""
+    ids = {call.id for call in calls}
+    assert len(ids) == len(calls) and all(id.startswith("call_") for id in ids), calls
+    return [{"name": call.name, "arguments": json.loads(call.arguments)} for call in calls]
 
 
 def check_error(error: indwell.Error, expect: Case) -> None:

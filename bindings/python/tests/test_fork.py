@@ -26,6 +26,8 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
         asynchronous = engine.acomplete(ENDLESS, stream=True, max_tokens=200)
         asyncio.run(one_event(asynchronous))
         prefix = engine.cache_prefix("Hello")
+        asked = '{"prompt": "1 2 3", "max_tokens": 200, "stream": true}'
+        response = engine.dispatch("POST", "/v1/completions", asked)
         semantic = indwell.Semantic(0.1, lambda prompt: [1.0], lambda match: True)
         engine.complete("1 2 3", max_tokens=1, semantic=semantic)
 
@@ -43,7 +45,9 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
                 "invalidate_responses": engine.invalidate_responses,
                 "semantic": lambda: engine.complete("Hello", semantic=semantic),
                 "cache_prefix": lambda: engine.cache_prefix("Hello"),
+                "metrics_text": engine.metrics_text,
                 "next": lambda: next(blocking),
+                "response": lambda: next(response),
                 "reply": blocking.reply,
                 "anext": lambda: asyncio.run(one_event(asynchronous)),
                 "areply": lambda: asyncio.run(asynchronous.reply()),
@@ -57,6 +61,7 @@ def test_a_forked_child_is_told_and_exits_and_the_parent_serves() -> None:
                 else:
                     sys.exit(3)
             blocking.cancel()
+            response.close()
             prefix.unpin()
             assert engine.closed
             assert engine.model.parameters > 0

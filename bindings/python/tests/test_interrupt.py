@@ -10,11 +10,13 @@ from child import run_python
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to itself")
 
 PROGRAM = """
-import os, signal, threading, time
+import json, os, signal, threading, time
 from prompts import ENDLESS
 from waiting import wait_until
 
 engine = indwell.Engine(MODEL, context_tokens=4096)
+BODY = json.dumps({{"prompt": ENDLESS, "max_tokens": 3000, "temperature": 0}})
+STREAMED = json.dumps({{**json.loads(BODY), "stream": True}})
 sent = 0.0
 
 def interrupt_once_running():
@@ -45,8 +47,10 @@ print("serving")
         "engine.complete(ENDLESS, max_tokens=3000, stream=True).reply()",
         "import asyncio; asyncio.run(engine.acomplete(ENDLESS, max_tokens=3000))",
         "engine.cache_prefix('word ' * 3800)",
+        "engine.dispatch('POST', '/v1/completions', BODY)",
+        "list(engine.dispatch('POST', '/v1/completions', STREAMED))",
     ],
-    ids=["reply", "events", "rest", "asyncio", "prefix"],
+    ids=["reply", "events", "rest", "asyncio", "prefix", "http", "http stream"],
 )
 def test_ctrl_c_ends_a_wait_and_cancels_the_request(wait: str) -> None:
     ended = run_python(PROGRAM.format(wait=wait))

@@ -1,5 +1,7 @@
 //! Python: the wheel as users get it, installed into a virtual environment of its own; its stub
 //! checked against the module (stubtest), its sources typed (mypy), its behaviour tested (pytest).
+//! The same wheel goes into a second environment, with clients of OpenAI's API in their released
+//! versions, which run on an engine in the process and over HTTP.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +17,18 @@ use crate::workspace::Workspace;
 
 const PACKAGE: &str = "bindings/python";
 const REQUIREMENTS: &str = "bindings/python/requirements-dev.txt";
+/// The folder of the wheel among what xtask keeps.
+const WHEELS: &str = "wheels";
+const CLIENTS: &str = "tests/clients";
+const CLIENTS_REQUIREMENTS: &str = "bindings/python/tests/clients/requirements.txt";
 
 /// Builds, installs and tests the wheel.
 pub(crate) fn run(context: &Context<'_>, tally: &mut Tally) -> Result<()> {
     let suite = PythonSuite::installed(context)?;
     tally.check(suite.stubtest());
     tally.check(suite.mypy());
-    suite.pytest(tally)
+    suite.pytest("pytest", &[], tally)?;
+    suite.clients()?.pytest("pytest-clients", &[CLIENTS], tally)
 }
 
 /// Builds and installs the wheel, and gives the interpreter that has it.
@@ -40,13 +47,23 @@ impl<'a> PythonSuite<'a> {
         let workspace = context.workspace;
         let environment = Environment::prepared(workspace, "python", REQUIREMENTS)?;
         let suite = Self { workspace, environment };
-        suite.install_wheel()?;
+        let wheel = suite.build_wheel()?;
+        suite.install(&wheel)?;
         Ok(suite)
     }
 
-    /// Builds the wheel with the workspace's profile and target folder, and installs it.
-    fn install_wheel(&self) -> Result<()> {
-        let wheels = self.emptied("wheels")?;
+    /// The suite of the clients: an environment with them and the same wheel.
+    fn clients(&self) -> Result<Self> {
+        let workspace = self.workspace;
+        let environment = Environment::prepared(workspace, "python-clients", CLIENTS_REQUIREMENTS)?;
+        let suite = Self { workspace, environment };
+        suite.install(&only_wheel(&workspace.state(WHEELS))?)?;
+        Ok(suite)
+    }
+
+    /// Builds the wheel with the workspace's profile and target folder.
+    fn build_wheel(&self) -> Result<PathBuf> {
+        let wheels = self.emptied(WHEELS)?;
         let mut build = self.python();
         build
             .args(["-m", "maturin", "build", "--out"])
@@ -54,7 +71,10 @@ impl<'a> PythonSuite<'a> {
             .arg("--interpreter")
             .arg(self.interpreter());
         process::quietly("python: wheel", &mut build)?;
-        let wheel = only_wheel(&wheels)?;
+        only_wheel(&wheels)
+    }
+
+    fn install(&self, wheel: &Path) -> Result<()> {
         let mut install = self.environment.pip_install();
         install.args(["--no-deps", "--force-reinstall"]).arg(wheel);
         process::quietly("python: install the wheel", &mut install)
@@ -72,14 +92,16 @@ impl<'a> PythonSuite<'a> {
         process::quietly("python: mypy", &mut command)
     }
 
-    fn pytest(&self, tally: &mut Tally) -> Result<()> {
-        let reports = self.emptied("pytest")?;
+    /// Runs the tests below `paths`, or those that the package's settings name.
+    fn pytest(&self, name: &str, paths: &[&str], tally: &mut Tally) -> Result<()> {
+        let reports = self.emptied(name)?;
         let mut command = self.python();
         command
             .args(["-m", "pytest", "-p", "no:cacheprovider", "--junit-xml"])
-            .arg(reports.join("report.xml"));
-        let status = process::stream("pytest", &mut command, |_| {})?;
-        tally.runner("pytest", status, &junit_folder(&reports)?);
+            .arg(reports.join("report.xml"))
+            .args(paths);
+        let status = process::stream(name, &mut command, |_| {})?;
+        tally.runner(name, status, &junit_folder(&reports)?);
         Ok(())
     }
 

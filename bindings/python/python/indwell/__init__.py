@@ -17,6 +17,10 @@ In asyncio the same calls are `achat` and `acomplete`:
         reply = await engine.achat("Hello")
         async for event in engine.achat("Hello", stream=True): ...
 
+OpenAI's SDK, and what is built on it, runs on an engine with no server between:
+
+    client = openai.OpenAI(api_key="-", http_client=engine.httpx_client())
+
 Every error is an `indwell.Error`, and its class says what to do about it.
 """
 
@@ -39,6 +43,7 @@ from .errors import (
     OverloadedError,
     UnsupportedError,
 )
+from .http import AsyncHttpResponse, HttpResponse
 from .info import (
     CacheStats,
     CacheTierStats,
@@ -49,25 +54,44 @@ from .info import (
     ResponseCacheStats,
     devices,
 )
+from .message import Message, MessageDict, ToolCall, ToolDict
 from .options import (
+    ChatOptions,
     CompletionOptions,
     EngineOptions,
-    Message,
-    MessageDict,
     PrefixOptions,
     RequestOptions,
 )
 from .prefix import CachedPrefix
-from .reply import Event, Finished, Reply, TextDelta, Timings, TokenLogprob, Usage
+from .reply import (
+    Choice,
+    ChoiceFinished,
+    Event,
+    Finished,
+    PromptLogprob,
+    PromptLogprobs,
+    ReasoningDelta,
+    Reply,
+    TextDelta,
+    Timings,
+    TokenLogprob,
+    ToolCallDelta,
+    TopLogprob,
+    Usage,
+)
 from .semantic import Semantic, SemanticMatch
 from .stream import AsyncTokenStream, TokenStream
 
 __all__ = [
+    "AsyncHttpResponse",
     "AsyncTokenStream",
     "CacheStats",
     "CacheTierStats",
     "CachedPrefix",
     "CancelledError",
+    "ChatOptions",
+    "Choice",
+    "ChoiceFinished",
     "CompletionOptions",
     "ContextOverflowError",
     "DeadlineExceededError",
@@ -81,6 +105,7 @@ __all__ = [
     "Event",
     "Finished",
     "ForkedError",
+    "HttpResponse",
     "InternalError",
     "InvalidRequestError",
     "IoError",
@@ -93,6 +118,9 @@ __all__ = [
     "OverloadedError",
     "PrefixOptions",
     "Progress",
+    "PromptLogprob",
+    "PromptLogprobs",
+    "ReasoningDelta",
     "Reply",
     "RequestOptions",
     "ResponseCacheStats",
@@ -102,6 +130,10 @@ __all__ = [
     "Timings",
     "TokenLogprob",
     "TokenStream",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolDict",
+    "TopLogprob",
     "UnsupportedError",
     "Usage",
     "__version__",

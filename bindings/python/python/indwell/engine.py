@@ -5,43 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 from types import TracebackType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Coroutine,
-    Iterator,
-    Literal,
-    Optional,
-    Type,
-    Union,
-    overload,
-)
+from typing import TYPE_CHECKING, Callable, Iterator, Optional, Type, Union
 
 from . import _native
 from ._exit import close_at_exit
+from .asking import INLINE_CHARACTERS_MAX, Asking
+from .http import Dispatching
 from .info import CacheStats, EngineStats, ModelInfo, Progress
-from .options import (
-    CompletionOptions,
-    EngineOptions,
-    Messages,
-    PrefixOptions,
-    RequestOptions,
-    characters,
-)
+from .message import Messages, characters
+from .options import EngineOptions, PrefixOptions
 from .prefix import CachedPrefix, computed
-from .reply import Reply
-from .stream import AsyncTokenStream, TokenStream
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-#: Longer prompts are sent from a thread where the event loop would have to wait. Tokenizing this
-#: much takes a few milliseconds.
-INLINE_CHARACTERS_MAX = 4096
 
-
-class Engine:
+class Engine(Asking, Dispatching):
     """A loaded model and the worker that serves it.
 
     Loading blocks, with the interpreter released; in asyncio, use `await Engine.aload(...)`. Calls
@@ -88,6 +67,10 @@ class Engine:
         response_cache_dir: A folder for answers that outlive the process; it is made if it is not
             there. One engine at a time uses it: the next is refused with `IoError`. Default: none,
             and nothing is written.
+        chat_template: A Jinja template for conversations, in the place of the model's own.
+        tool_parser: How the model writes calls of tools, by a name that the error for an unknown
+            one lists. Default: found from the template.
+        reasoning_parser: How the model writes what it thinks, in the same way.
 
     Raises:
         ModelLoadError: If there is no such file or alias, or the file is no whole GGUF model.
@@ -139,205 +122,6 @@ class Engine:
     def closed(self) -> bool:
         """Whether the engine is closed."""
         return self._native.closed
-
-    @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        stream: Literal[False] = False,
-        **options: Unpack[RequestOptions],
-    ) -> Reply: ...
-    @overload
-    def chat(
-        self, messages: Messages, *, stream: Literal[True], **options: Unpack[RequestOptions]
-    ) -> TokenStream: ...
-    @overload
-    def chat(
-        self, messages: Messages, *, stream: bool, **options: Unpack[RequestOptions]
-    ) -> Union[Reply, TokenStream]: ...
-    def chat(
-        self, messages: Messages, *, stream: bool = False, **options: Unpack[RequestOptions]
-    ) -> Union[Reply, TokenStream]:
-        """Answers a conversation.
-
-        Without `stream`, waits for the whole answer, with the interpreter released; Ctrl-C gets
-        through and cancels the request.
-
-        Args:
-            messages: A string, which is one message of the user, or a list of messages: `Message`
-                objects, or dicts such as `{"role": "user", "content": "Hello"}`.
-            stream: Whether to return at once, with a `TokenStream` that yields the answer as it is
-                made.
-            max_tokens: The longest answer, in tokens, at least 1. Default: the engine's
-                `default_max_tokens`.
-            temperature: 0, the default, always takes the likeliest token; higher is more varied.
-            top_k: Samples among the so many likeliest tokens; 0, the default, among all.
-            top_p: Samples among the likeliest tokens that together have this probability; above 0,
-                to 1, the default.
-            min_p: Leaves out tokens less likely than this share of the likeliest one's probability;
-                0, the default, to 1.
-            seed: Makes sampling repeatable, 0 to 4294967294. Default: a new one for each request.
-            stop: A string or up to 64, none empty or longer than 1024 bytes; the answer ends before
-                the first that it would contain.
-            timeout_ms: How long the request may take, waiting included, in milliseconds. Default:
-                no limit.
-            logprobs: Whether to tell each token's log-probability. Default False.
-            cache: "use", the default, is answered by what is stored for the same request, if that
-                is greedy or has a seed, else takes what is cached of the prompt, and leaves both
-                for others. "bypass" computes all of it anew and leaves nothing behind. "refresh"
-                computes the answer anew, and stores it. "only_if_cached" computes nothing:
-                `NotCachedError` where no answer is stored.
-            cache_salt: Shares stored answers and cached prefixes with the requests of the same salt
-                alone: 1 to 1024 bytes, one text for each tenant. Default: shared with all others
-                that give none.
-            cache_ttl_ms: How long the answer is kept, in milliseconds. Default: the engine's
-                `response_cache_ttl_ms`.
-            semantic: Also takes the stored answer to an earlier question that means the same: a
-                `Semantic`, which says what does. Default: the same request's alone.
-
-        Returns:
-            A `Reply`, or a `TokenStream` if `stream` is true.
-
-        Raises:
-            InvalidRequestError: If there are no messages, or an option is unknown, of the wrong
-                type, or out of range.
-            ContextOverflowError: If the conversation leaves no room for an answer in the context.
-            OverloadedError: If the queue is full; `retry_after_ms` says when to try again.
-            DeadlineExceededError: If `timeout_ms` is over before the answer is whole.
-            NotCachedError: If `cache` is "only_if_cached" and no answer is stored.
-            UnsupportedError: If the model has no chat template.
-            EngineClosedError: If the engine is closed, or is while the request runs.
-            ForkedError: If the process was forked after the engine was loaded.
-
-        With `stream`, what goes wrong after the request was accepted is raised while the stream is
-        read.
-
-        Example:
-            >>> reply = engine.chat("What is the capital of France?", max_tokens=32)
-            >>> print(reply.text, reply.usage.total_tokens)
-            >>> with engine.chat([{"role": "user", "content": "Tell me a story."}], stream=True) as
-            stream: ...     for event in stream: ...         if event.type == "text": ...
-            print(event.text, end="", flush=True)
-        """
-        opened = TokenStream(self._native.chat(messages, dict(options)), self)
-        return opened if stream else opened.reply()
-
-    @overload
-    def complete(
-        self, prompt: str, *, stream: Literal[False] = False, **options: Unpack[CompletionOptions]
-    ) -> Reply: ...
-    @overload
-    def complete(
-        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompletionOptions]
-    ) -> TokenStream: ...
-    @overload
-    def complete(
-        self, prompt: str, *, stream: bool, **options: Unpack[CompletionOptions]
-    ) -> Union[Reply, TokenStream]: ...
-    def complete(
-        self, prompt: str, *, stream: bool = False, **options: Unpack[CompletionOptions]
-    ) -> Union[Reply, TokenStream]:
-        """Continues a text, as it stands: no chat template is put around it.
-
-        Args:
-            prompt: The text to continue; not empty.
-            stream: Whether to return at once, with a `TokenStream` that yields the text as it is
-                made.
-            parse_special: Whether the prompt's control tokens, such as "<|im_start|>", are read as
-                such; never for text that somebody else wrote. Default False.
-            max_tokens: As in `chat`, and so are temperature, top_k, top_p, min_p, seed, stop,
-                timeout_ms, logprobs, cache, cache_salt, cache_ttl_ms and semantic.
-
-        Returns:
-            A `Reply`, or a `TokenStream` if `stream` is true.
-
-        Raises:
-            InvalidRequestError: If the prompt is empty, or an option is unknown, of the wrong type,
-                or out of range.
-            Error: What `chat` raises.
-
-        Example:
-            >>> engine.complete("The capital of France is", max_tokens=8, stop=["."]).text
-        """
-        opened = TokenStream(self._native.complete(prompt, dict(options)), self)
-        return opened if stream else opened.reply()
-
-    @overload
-    def achat(
-        self,
-        messages: Messages,
-        *,
-        stream: Literal[False] = False,
-        **options: Unpack[RequestOptions],
-    ) -> Coroutine[Any, Any, Reply]: ...
-    @overload
-    def achat(
-        self, messages: Messages, *, stream: Literal[True], **options: Unpack[RequestOptions]
-    ) -> AsyncTokenStream: ...
-    @overload
-    def achat(
-        self, messages: Messages, *, stream: bool, **options: Unpack[RequestOptions]
-    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]: ...
-    def achat(
-        self, messages: Messages, *, stream: bool = False, **options: Unpack[RequestOptions]
-    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]:
-        """`chat` for asyncio: the same arguments and errors, and the event loop is never blocked.
-
-        Cancelling the task that waits or reads cancels the request.
-
-        Returns:
-            Something to await for a `Reply`; with `stream`, an `AsyncTokenStream` for `async for`,
-            with no `await` before it. The request is sent when that is awaited or read.
-
-        Example:
-            >>> reply = await engine.achat("Hello")
-            >>> async with engine.achat("Tell me a story.", stream=True) as stream:
-            ...     async for event in stream:
-            ...         if event.type == "text":
-            ...             print(event.text, end="", flush=True)
-        """
-        conversation = list(messages) if isinstance(messages, Iterator) else messages
-        opened = AsyncTokenStream(
-            self,
-            lambda: self._native.chat(conversation, dict(options)),
-            is_long=characters(conversation) > INLINE_CHARACTERS_MAX,
-        )
-        return opened if stream else opened.reply()
-
-    @overload
-    def acomplete(
-        self, prompt: str, *, stream: Literal[False] = False, **options: Unpack[CompletionOptions]
-    ) -> Coroutine[Any, Any, Reply]: ...
-    @overload
-    def acomplete(
-        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompletionOptions]
-    ) -> AsyncTokenStream: ...
-    @overload
-    def acomplete(
-        self, prompt: str, *, stream: bool, **options: Unpack[CompletionOptions]
-    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]: ...
-    def acomplete(
-        self, prompt: str, *, stream: bool = False, **options: Unpack[CompletionOptions]
-    ) -> Union[Coroutine[Any, Any, Reply], AsyncTokenStream]:
-        """`complete` for asyncio: the same arguments and errors, and the event loop is never
-        blocked.
-
-        Cancelling the task that waits or reads cancels the request.
-
-        Returns:
-            Something to await for a `Reply`; with `stream`, an `AsyncTokenStream` for `async for`,
-            with no `await` before it. The request is sent when that is awaited or read.
-
-        Example:
-            >>> reply = await engine.acomplete("The capital of France is", max_tokens=8)
-        """
-        opened = AsyncTokenStream(
-            self,
-            lambda: self._native.complete(prompt, dict(options)),
-            is_long=characters(prompt) > INLINE_CHARACTERS_MAX,
-        )
-        return opened if stream else opened.reply()
 
     def cache_prefix(self, messages: Messages, **options: Unpack[PrefixOptions]) -> CachedPrefix:
         """Computes the beginning of chats, and keeps it at hand until the handle is unpinned.

@@ -21,8 +21,6 @@ from .reply import Event, Reply
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .engine import Engine
-
 
 class TokenStream:
     """The events of one request, as a blocking iterator. `Engine.chat(..., stream=True)` makes one.
@@ -38,9 +36,9 @@ class TokenStream:
         ...             print(event.text, end="", flush=True)
     """
 
-    def __init__(self, native: _native.Stream, engine: Engine) -> None:
+    def __init__(self, native: _native.Stream, engine: object) -> None:
         self._native = native
-        self._engine: Optional[Engine] = engine
+        self._engine: Optional[object] = engine
 
     def __iter__(self) -> Self:
         return self
@@ -114,8 +112,8 @@ class AsyncTokenStream:
         ...             print(event.text, end="", flush=True)
     """
 
-    def __init__(self, engine: Engine, send: Callable[[], _native.Stream], is_long: bool) -> None:
-        self._engine: Optional[Engine] = engine
+    def __init__(self, engine: object, send: Callable[[], _native.Stream], is_long: bool) -> None:
+        self._engine: Optional[object] = engine
         self._send = send
         self._is_long = is_long
         self._native: Optional[_native.Stream] = None
