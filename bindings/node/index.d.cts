@@ -43,6 +43,9 @@ export declare class Engine {
    */
   caches(): CacheStats;
 
+  /** The engine's metrics in the text format of Prometheus, for whoever serves it for scraping. */
+  metricsText(): string;
+
   /**
    * Answers a chat. A text alone is one message of the user.
    *
@@ -51,12 +54,12 @@ export declare class Engine {
    * that.
    */
   chat(
-    messages: string | readonly Message[],
-    options: RequestOptions & { stream: true },
+    messages: string | readonly ChatMessage[],
+    options: ChatOptions & { stream: true },
   ): TokenStream;
   chat(
-    messages: string | readonly Message[],
-    options?: RequestOptions & { stream?: false },
+    messages: string | readonly ChatMessage[],
+    options?: ChatOptions & { stream?: false },
   ): Promise<Reply>;
 
   /** Continues a text, without a chat template. Streams and errors are as in {@link chat}. */
@@ -71,7 +74,7 @@ export declare class Engine {
    * when the signal aborts, and then nothing is kept.
    */
   cachePrefix(
-    messages: string | readonly Message[],
+    messages: string | readonly ChatMessage[],
     options?: PrefixOptions,
   ): Promise<CachedPrefix>;
 
@@ -93,6 +96,22 @@ export declare class Engine {
    */
   invalidateResponses(options?: InvalidateOptions): Promise<number>;
 
+  /**
+   * The platform's `fetch`, answered by this engine, without a network: the API of OpenAI at
+   * `/v1/chat/completions`, `/v1/completions`, `/v1/models` and `/v1/models/{model}`, whatever the
+   * host. It is bound, so that clients can be given it:
+   *
+   * ```js
+   * const client = new OpenAI({ fetch: engine.fetch, apiKey: "-" });
+   * ```
+   *
+   * What is wrong with a request is a response with a status, as OpenAI's. Bodies are streams: who
+   * does not read pauses the request, and aborting the signal, cancelling the body and losing the
+   * response cancel it. Rejects with the signal's reason where that aborts, and with a `TypeError`
+   * for what is no request.
+   */
+  readonly fetch: typeof globalThis.fetch;
+
   /** Ends all requests with `engine_closed` and frees the model. A second close does nothing. */
   close(): Promise<void>;
 
@@ -101,8 +120,9 @@ export declare class Engine {
 }
 
 /**
- * The events of one request, in order: any number of `text`, then one `finished`. A request that
- * fails or is cancelled rejects `next()` instead.
+ * The events of one request, in order: `promptLogprobs` where they are asked for, any number of
+ * `reasoning`, `text` and `toolCall`, where there are several answers a `choiceFinished` for each,
+ * then one `finished`. A request that fails or is cancelled rejects `next()` instead.
  *
  * Leaving a `for await` loop early cancels the request, and so does dropping the stream. A reader
  * that falls behind pauses its own request and no other.
@@ -230,6 +250,12 @@ export interface LoadOptions {
   flashAttention?: boolean;
   /** Events that a stream's reader may be behind before its request is paused. Default 256. */
   streamCapacity?: number;
+  /** A chat template, in Jinja, in place of the model's own. */
+  chatTemplate?: string;
+  /** The form in which the model writes tool calls. Default what its chat template tells. */
+  toolParser?: string;
+  /** The form in which the model writes its reasoning. Default what its chat template tells. */
+  reasoningParser?: string;
   /**
    * Tokens of prefixes that nobody uses just now, which the context may hold for later requests; 0
    * turns the prefix cache off. Default 2048, or half of `contextTokens` if that is less.
@@ -263,26 +289,39 @@ export interface LoadOptions {
   signal?: AbortSignal;
 }
 
-/** Options of a request. Names and values that are not known reject with `invalid_request`. */
-export interface RequestOptions {
-  /** Tokens to generate at most; at least 1. */
+/**
+ * What may be asked of a chat and of a completion alike. Names and values that are not known reject
+ * with `invalid_request`; `null` and `undefined` are as if not given.
+ */
+export interface RequestOptions extends SamplingOptions, ConstraintOptions {
+  /** Tokens to generate at most; at least 1. Default the engine's `defaultMaxTokens`. */
   maxTokens?: number;
-  /** 0, the default, takes the likeliest token each time. */
-  temperature?: number;
-  /** Sample from the k likeliest tokens; 0 for all. */
-  topK?: number;
-  /** Sample from the likeliest tokens that together have this probability; above 0, at most 1. */
-  topP?: number;
-  /** Sample from tokens at least this times as likely as the likeliest; 0 to 1. */
-  minP?: number;
-  /** Makes sampling repeatable: 0 to 4294967294. */
-  seed?: number;
+  /** Tokens to generate at least: until then nothing ends the answer. Default 0. */
+  minTokens?: number;
   /** Texts that end the answer; they are not part of it. At most 64, none empty. */
   stop?: string | readonly string[];
+  /** Tokens that end the answer, by their ids; they are not part of it. */
+  stopTokens?: readonly number[];
+  /** Whether the answer goes on where the model would end it. Default false. */
+  ignoreEos?: boolean;
+  /**
+   * How many answers there are, 1 to 128. Default 1. They share the prompt and differ by their
+   * seeds: the first has the request's, each other the next one.
+   */
+  n?: number;
+  /**
+   * How many answers are computed, of which the `n` best are told, by the mean log-probability of
+   * their tokens, once all are complete; at least `n`, at most 128. Default `n`.
+   */
+  bestOf?: number;
+  /** Whether to tell each token's log-probability. Default false. */
+  logprobs?: boolean;
+  /** How many of the likeliest tokens to tell in each token's place, 0 to 20. Default 0. */
+  topLogprobs?: number;
+  /** Whether to tell the log-probabilities of the prompt's tokens too. Default false. */
+  promptLogprobs?: boolean;
   /** The request fails with `deadline_exceeded` after this time, waiting included. */
   timeoutMs?: number;
-  /** Whether to tell each token's log-probability. */
-  logprobs?: boolean;
   /**
    * `use`, the default, is answered by what is stored where the answer is not random (greedy, or
    * with a `seed`), takes what is cached of the prompt, and leaves both for others; `bypass` computes
@@ -301,6 +340,146 @@ export interface RequestOptions {
   semantic?: Semantic;
   /** Cancels the request when it aborts. An aborted signal makes no request at all. */
   signal?: AbortSignal;
+}
+
+/**
+ * How tokens are chosen. The steps are llama.cpp's, and so are their defaults, except that nothing is
+ * random unless `temperature` is above 0.
+ */
+export interface SamplingOptions {
+  /** 0, the default, takes the likeliest token each time. */
+  temperature?: number;
+  /** How far the temperature moves with how sure the model is, up and down; 0, the default, for none. */
+  dynatempRange?: number;
+  /** How it moves within that range. Default 1. */
+  dynatempExponent?: number;
+  /** Sample from the k likeliest tokens; 0, the default, for all. */
+  topK?: number;
+  /**
+   * Sample from the likeliest tokens that together have this probability; above 0, at most 1, the
+   * default.
+   */
+  topP?: number;
+  /** Sample from tokens at least this times as likely as the likeliest; 0, the default, to 1. */
+  minP?: number;
+  /** Sample from the tokens that are most typical, with this probability together; 1, the default, for all. */
+  typicalP?: number;
+  /** Sample from tokens within so many standard deviations of the likeliest; below 0 for all. */
+  topNSigma?: number;
+  /** How probable it is that the likeliest tokens but the last of them are left out; 0, the default, to 1. */
+  xtcProbability?: number;
+  /** How probable a token must be to be left out so. Default 0.1. */
+  xtcThreshold?: number;
+  /** How much repeating a sequence costs; 0, the default, for nothing. */
+  dryMultiplier?: number;
+  /** By how much each further token of it costs more. Default 1.75. */
+  dryBase?: number;
+  /** How long a sequence may be repeated at no cost, in tokens. Default 2. */
+  dryAllowedLength?: number;
+  /** How many tokens back repetitions are looked for; -1 for all, 0 for none. */
+  dryPenaltyLastN?: number;
+  /** Texts that no repetition reaches across. Default line ends, colons, quotes and asterisks. */
+  drySequenceBreakers?: readonly string[];
+  /** By how much tokens that were there are less likely; 1, the default, for nothing. */
+  repeatPenalty?: number;
+  /** How many tokens back the penalties look; -1 for all, 0 for none. Default 64. */
+  repeatLastN?: number;
+  /** What a token costs once it was there. Default 0. */
+  presencePenalty?: number;
+  /** What a token costs for each time that it was there. Default 0. */
+  frequencyPenalty?: number;
+  /** 1 or 2 steers by surprise, in place of the steps above; 0, the default, does not. */
+  mirostat?: 0 | 1 | 2;
+  /** The surprise that it steers to, in bits. Default 5. */
+  mirostatTau?: number;
+  /** How fast it steers. Default 0.1. */
+  mirostatEta?: number;
+  /** The steps, in the order in which they are taken. */
+  samplers?: readonly Sampler[];
+  /**
+   * What is added to a token's logit, or `false` for never: by the token's id as text, or by a text,
+   * which stands for each of its tokens; or as pairs.
+   */
+  logitBias?:
+    | Readonly<Record<string, number | false>>
+    | readonly (readonly [token: number | string, bias: number | false])[];
+  /** Texts that the answer will not hold. */
+  bannedStrings?: readonly string[];
+  /** Makes sampling repeatable: 0 to 4294967294. Default another one each time. */
+  seed?: number;
+}
+
+/** A step of sampling, by llama.cpp's name. */
+export type Sampler =
+  | "penalties"
+  | "dry"
+  | "top_n_sigma"
+  | "top_k"
+  | "typ_p"
+  | "top_p"
+  | "min_p"
+  | "xtc"
+  | "temperature";
+
+/**
+ * What form the answer has; at most one of them. Tokens that can have only one form are not
+ * computed. What can't be compiled rejects with `invalid_request`, and so does what is not supported
+ * of a schema: never is the answer of another form. An answer that reaches `maxTokens` may be the
+ * beginning of one.
+ */
+export interface ConstraintOptions {
+  /** JSON that fits this JSON schema: the schema itself, or its text. */
+  jsonSchema?: JsonSchema;
+  /** Whether the answer is a JSON object. */
+  jsonObject?: boolean;
+  /** A text that this regular expression matches as a whole. */
+  regex?: string;
+  /** One of these texts. */
+  choice?: readonly string[];
+  /** A text of this grammar, in llguidance's dialect of Lark. */
+  lark?: string;
+  /** A text of this grammar, in llama.cpp's GBNF. */
+  gbnf?: string;
+}
+
+/** A JSON schema. Names in it are never put in another spelling. */
+export type JsonSchema = boolean | string | { readonly [keyword: string]: unknown };
+
+/** Options of a chat. */
+export interface ChatOptions extends RequestOptions {
+  /** What the model may call: at most one of them a name. Their arguments fit their schemas. */
+  tools?: readonly (Tool | OpenAITool)[];
+  /**
+   * Whether it calls them: as it likes (`auto`, the default), not at all, one at least
+   * (`required`), or the one of this name.
+   */
+  toolChoice?: "auto" | "none" | "required" | { readonly name: string };
+  /** Whether it may call several at once. Default true. */
+  parallelToolCalls?: boolean;
+  /** Texts for the template to put before the model, as far as it knows how: `title` and `text`, say. */
+  documents?: readonly { readonly [field: string]: unknown }[];
+  /** Further variables of the chat template, such as `enable_thinking`; spelled as it spells them. */
+  templateArgs?: { readonly [name: string]: unknown };
+  /** Whether the last message, the assistant's, is the beginning of the answer. Default false. */
+  continueFinalMessage?: boolean;
+  /** Whether what the model thinks before it answers is told apart from the answer. Default true. */
+  separateReasoning?: boolean;
+}
+
+/** A tool that the model may call. */
+export interface Tool {
+  /** 1 to 64 letters, digits, `_` and `-`. */
+  name: string;
+  /** What it does, for the model. */
+  description?: string;
+  /** Its arguments, as the JSON schema of an object. Default none. */
+  parameters?: JsonSchema;
+}
+
+/** The same as OpenAI's clients write it. */
+export interface OpenAITool {
+  type: "function";
+  function: Tool & { strict?: boolean | null };
 }
 
 /** Options of a completion. */
@@ -365,51 +544,187 @@ export interface PrefixOptions {
   signal?: AbortSignal;
 }
 
-/** A chat's message. Its content is text: it never becomes a control token. */
+/** A chat's message, spelled either way. */
+export type ChatMessage = Message | OpenAIMessage;
+
+/** A chat's message. None of its texts ever becomes a control token. */
 export interface Message {
-  role: "system" | "user" | "assistant";
-  content: string;
+  /** `developer` is another name for `system`. */
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  /** Parts are put together as they are. Nothing, or null, where an assistant only calls tools. */
+  content?: string | readonly TextPart[] | null;
+  /** Who speaks, for templates that tell several apart. */
+  name?: string | null;
+  /** What the model thought before it spoke, for templates that show it. */
+  reasoning?: string | null;
+  /** The tools that the model calls. */
+  toolCalls?: readonly ToolCall[] | null;
+  /** Which call this is the result of; in messages of tools. */
+  toolCallId?: string | null;
+}
+
+/**
+ * The same as OpenAI's clients write it, and as they give it: what a reply's message has beside may
+ * stay where it says nothing.
+ */
+export interface OpenAIMessage {
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  content?: string | readonly TextPart[] | null;
+  name?: string | null;
+  reasoning?: string | null;
+  reasoning_content?: string | null;
+  tool_calls?: readonly OpenAIToolCall[] | null;
+  tool_call_id?: string | null;
+  refusal?: string | null;
+  annotations?: readonly unknown[] | null;
+  audio?: null;
+  function_call?: null;
+}
+
+/** A part of a message's content. Others than text are refused with `unsupported`. */
+export interface TextPart {
+  type: "text";
+  text: string;
+}
+
+/** A call of a tool, as the model makes it. */
+export interface ToolCall {
+  /** What its result is told by. */
+  id: string;
+  /** The tool's name. */
+  name: string;
+  /** Its arguments: in a reply the text of a JSON object, which fits the tool's schema if it is complete. */
+  arguments: string;
+}
+
+/** The same as OpenAI's clients write it. */
+export interface OpenAIToolCall {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+}
+
+/** One of several complete answers. */
+export interface Choice {
+  /** Without reasoning and tool calls. */
+  text: string;
+  /** What the model thought before it answered; null if it did not. */
+  reasoning: string | null;
+  /** The tools that it calls. */
+  toolCalls: ToolCall[];
+  finishReason: FinishReason;
+  /** One for each token, those of reasoning and of tool calls included; empty unless asked for. */
+  logprobs: TokenLogprob[];
 }
 
 /** A complete answer. */
-export interface Reply {
-  text: string;
-  finishReason: FinishReason;
+export interface Reply extends Choice {
   usage: Usage;
   timings: Timings;
   /** Tokens per second after the first one. */
   decodeTokensPerSecond: number;
-  /** One for each token; empty unless asked for. */
-  logprobs: TokenLogprob[];
+  /** One for each token of the prompt; empty unless asked for. */
+  promptLogprobs: PromptLogprob[];
+  /** The other answers, where `n` asks for several. */
+  alternatives: Choice[];
 }
 
-/** Why an answer ended: the model or a stop string ended it, or it reached its limit. */
-export type FinishReason = "stop" | "length";
+/**
+ * Why an answer ended: the model or a stop string ended it, it reached its limit, or the model ended
+ * it and calls tools.
+ */
+export type FinishReason = "stop" | "length" | "tool_calls";
 
-export type StreamEvent = TextEvent | FinishedEvent;
+export type StreamEvent =
+  | PromptLogprobsEvent
+  | ReasoningEvent
+  | TextEvent
+  | ToolCallEvent
+  | ChoiceFinishedEvent
+  | FinishedEvent;
 
 /** More of the answer: whole characters only. */
 export interface TextEvent {
   type: "text";
+  /** Which of several answers, from 0. */
+  choice: number;
   text: string;
-  /** One for each token since the last event; empty unless asked for. */
+  /**
+   * One for each token since the last event, those of reasoning and of tool calls included; empty
+   * unless asked for.
+   */
   logprobs: readonly TokenLogprob[];
 }
 
-/** The answer is complete. */
+/** More of what the model thinks before it answers: whole characters only. */
+export interface ReasoningEvent {
+  type: "reasoning";
+  /** Which of several answers, from 0. */
+  choice: number;
+  text: string;
+}
+
+/** More of a tool call. */
+export interface ToolCallEvent {
+  type: "toolCall";
+  /** Which of several answers, from 0. */
+  choice: number;
+  /** Which of the answer's calls, from 0. */
+  index: number;
+  /** In a call's first event. */
+  id?: string;
+  /** In a call's first event. */
+  name?: string;
+  /** More of its arguments, which are JSON once they are complete. */
+  arguments: string;
+}
+
+/** The log-probabilities of the prompt: before all else, where they are asked for. */
+export interface PromptLogprobsEvent {
+  type: "promptLogprobs";
+  /** One for each token of the prompt. */
+  tokens: readonly PromptLogprob[];
+}
+
+/** One of several answers is complete. */
+export interface ChoiceFinishedEvent {
+  type: "choiceFinished";
+  /** Which one, from 0. */
+  choice: number;
+  reason: FinishReason;
+}
+
+/** The answer is complete, or all of them are. */
 export interface FinishedEvent {
   type: "finished";
+  /** Of the first answer. */
   reason: FinishReason;
+  /** Of all answers together. */
   usage: Usage;
   timings: Timings;
   /** Tokens per second after the first one. */
   decodeTokensPerSecond: number;
 }
 
-/** A token of the answer with its log-probability: ln p at temperature 1, before any filter. */
-export interface TokenLogprob {
+/** A token with its log-probability: ln p at temperature 1, before any filter. */
+export interface TopLogprob {
   token: number;
   logprob: number;
+}
+
+/** A token of the answer. */
+export interface TokenLogprob extends TopLogprob {
+  /** The likeliest in its place, likeliest first; empty unless asked for. */
+  top: readonly TopLogprob[];
+}
+
+/** A token of the prompt. */
+export interface PromptLogprob {
+  token: number;
+  /** After those before it; null for the first, which has none. */
+  logprob: number | null;
+  /** The likeliest in its place, likeliest first; empty unless asked for. */
+  top: readonly TopLogprob[];
 }
 
 /** What a request took in tokens. */

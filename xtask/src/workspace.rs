@@ -64,6 +64,11 @@ impl Workspace {
         self.target.join("debug")
     }
 
+    /// The command-line program, as it was built.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.profile_dir().join(format!("indwell{}", env::consts::EXE_SUFFIX))
+    }
+
     /// Where xtask keeps what it makes itself: virtual environment, wheels, reports.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.target.join("xtask").join(name)

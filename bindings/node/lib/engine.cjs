@@ -5,7 +5,9 @@
  * its own threads.
  */
 const { CallSite, IndwellError } = require("./error.cjs");
-const { parseBytes, parseMessages, parseModel, parsePrompt } = require("./input.cjs");
+const { fetched } = require("./fetch.cjs");
+const { parseBytes, parseModel, parsePrompt } = require("./input.cjs");
+const { parseMessages } = require("./message.cjs");
 const { inCallersSpelling } = require("./names.cjs");
 const { environment } = require("./native.cjs");
 const {
@@ -26,7 +28,7 @@ const { hasTime } = require("./turn.cjs");
  * @typedef {import("./native.cjs").NativePrefix} NativePrefix
  * @typedef {import("../index.cjs").Engine} Contract
  * @typedef {import("../index.cjs").Reply} Reply
- * @typedef {ReturnType<typeof parseRequest>} Request
+ * @typedef {ReturnType<typeof parseRequest>} Asked
  */
 
 /** Held by this file alone: engines are made by `Engine.load`. */
@@ -38,6 +40,8 @@ class Engine {
   #native;
   /** @type {import("../index.cjs").ModelInfo} */
   #model;
+  /** @type {typeof globalThis.fetch} */
+  #fetch;
 
   /**
    * @param {symbol} token
@@ -47,6 +51,8 @@ class Engine {
     if (token !== LOADED) throw new TypeError("an engine is made by `await Engine.load(model)`");
     this.#native = native;
     this.#model = Object.freeze(native.model);
+    // Bound: it is handed over alone.
+    this.#fetch = (input, init) => this.#fetched(input, init);
   }
 
   /**
@@ -71,6 +77,10 @@ class Engine {
     return this.#native.closed;
   }
 
+  get fetch() {
+    return this.#fetch;
+  }
+
   stats() {
     return told(this.#native.stats());
   }
@@ -79,16 +89,20 @@ class Engine {
     return told(this.#native.caches());
   }
 
+  metricsText() {
+    return told(this.#native.metrics()).text;
+  }
+
   /**
    * @overload
    * @param {string | readonly import("../index.cjs").Message[]} messages
-   * @param {import("../index.cjs").RequestOptions & { stream: true }} options
+   * @param {import("../index.cjs").ChatOptions & { stream: true }} options
    * @returns {TokenStream}
    */
   /**
    * @overload
    * @param {string | readonly import("../index.cjs").Message[]} messages
-   * @param {import("../index.cjs").RequestOptions & { stream?: false }} [options]
+   * @param {import("../index.cjs").ChatOptions & { stream?: false }} [options]
    * @returns {Promise<Reply>}
    */
   /**
@@ -161,6 +175,18 @@ class Engine {
   }
 
   /**
+   * @param {string | URL | Request} input
+   * @param {RequestInit} [init]
+   * @returns {Promise<Response>}
+   */
+  #fetched(input, init) {
+    return fetched(input, init, {
+      owner: this,
+      start: (key, { method, path, body }) => this.#native.dispatch(key, method, path, body),
+    });
+  }
+
+  /**
    * @param {() => Omit<Input, "options">} read
    * @param {unknown} options
    * @param {CallSite} site
@@ -176,7 +202,7 @@ class Engine {
     return this.#reply(read, options, site);
   }
 
-  /** @param {Request} request */
+  /** @param {Asked} request */
   #opening(request) {
     const start = (/** @type {number} */ key) =>
       this.#native.stream(key, inputOf(request), hasTime());
@@ -223,7 +249,7 @@ function parseRequest(read, options) {
  * What crosses. To be called as it crosses, and not before: the native side says when it is done
  * with an asker.
  *
- * @param {Request} request
+ * @param {Asked} request
  * @returns {Input}
  */
 function inputOf({ about, named, semantic }) {

@@ -1,63 +1,13 @@
 "use strict";
 
 /**
- * What a call is about, on its way in: a chat's messages, a completion's prompt, a model, a number
- * of bytes.
- *
- * Shapes are checked here, where they are still JavaScript's; what roles there are and that there
- * is something to answer is the runtime's to say.
+ * What a call is about, on its way in: a completion's prompt, a model, a number of bytes. A chat's
+ * messages have a file of their own.
  */
 const { fileURLToPath } = require("node:url");
 
 const { invalid } = require("./error.cjs");
 const { wellFormed } = require("./text.cjs");
-
-/** @typedef {import("../index.cjs").Message} Message */
-
-/**
- * @param {unknown} messages
- * @returns {Message[]}
- */
-function parseMessages(messages) {
-  if (typeof messages === "string")
-    return [{ role: "user", content: wellFormed("messages", messages) }];
-  if (Array.isArray(messages)) return messages.map(parseMessage);
-  throw invalid(
-    "messages",
-    messages,
-    "text or an array of messages",
-    'give messages like { role: "user", content: "Hello" }',
-  );
-}
-
-/**
- * @param {unknown} message
- * @param {number} index
- */
-function parseMessage(message, index) {
-  const field = `messages[${index}]`;
-  if (typeof message !== "object" || message === null || Array.isArray(message)) {
-    throw invalid(
-      field,
-      message,
-      "a message",
-      'give an object like { role: "user", content: "Hello" }',
-    );
-  }
-  const { role, content, ...rest } = /** @type {Record<string, unknown>} */ (message);
-  for (const key of Object.keys(rest)) {
-    throw invalid(
-      `${field}.${key}`,
-      rest[key],
-      "left out",
-      "a message has a role and content, nothing else",
-    );
-  }
-  return {
-    role: /** @type {Message["role"]} */ (parseText(`${field}.role`, role)),
-    content: parseText(`${field}.content`, content),
-  };
-}
 
 /** @param {unknown} prompt */
 function parsePrompt(prompt) {
@@ -100,4 +50,4 @@ function parseText(field, text) {
   throw invalid(field, text, "text", "give a string");
 }
 
-module.exports = { parseBytes, parseMessages, parseModel, parsePrompt };
+module.exports = { parseBytes, parseModel, parsePrompt };

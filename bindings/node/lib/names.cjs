@@ -8,38 +8,77 @@ const { IndwellError } = require("./error.cjs");
 const { wellFormed } = require("./text.cjs");
 
 /**
- * The options of more than one word, so that the runtime's sentences can be put in the caller's
- * spelling.
+ * The options, and the fields of messages, of more than one word, so that the runtime's sentences can
+ * be put in the caller's spelling.
  */
 const NAMES = [
+  "bannedStrings",
   "batchTokens",
+  "bestOf",
   "cacheSalt",
   "cacheTtlMs",
+  "chatTemplate",
   "contextTokens",
+  "continueFinalMessage",
   "defaultMaxTokens",
   "diskCacheBytes",
   "diskCacheDir",
   "distanceMax",
+  "dryAllowedLength",
+  "dryBase",
+  "dryMultiplier",
+  "dryPenaltyLastN",
+  "drySequenceBreakers",
+  "dynatempExponent",
+  "dynatempRange",
   "flashAttention",
+  "frequencyPenalty",
   "gpuLayers",
   "hostCacheBytes",
+  "ignoreEos",
+  "jsonObject",
+  "jsonSchema",
+  "logitBias",
   "maxTokens",
   "minP",
+  "minTokens",
+  "mirostatEta",
+  "mirostatTau",
+  "parallelToolCalls",
   "parseSpecial",
   "prefillChunkTokens",
   "prefixCacheTokens",
+  "presencePenalty",
+  "promptLogprobs",
   "queueRequestsMax",
   "queueTokensMax",
+  "reasoningParser",
+  "repeatLastN",
+  "repeatPenalty",
   "responseCacheBytes",
   "responseCacheDir",
   "responseCacheTtlMs",
+  "separateReasoning",
   "sequencesMax",
+  "stopTokens",
   "streamCapacity",
+  "templateArgs",
   "timeoutMs",
+  "toolCallId",
+  "toolCalls",
+  "toolChoice",
+  "toolParser",
   "topK",
+  "topLogprobs",
+  "topNSigma",
   "topP",
+  "typicalP",
+  "xtcProbability",
+  "xtcThreshold",
 ];
 const RUNTIME_NAMES = NAMES.map(snakeCase);
+/** What is not put in another spelling: a path may hold any word, and samplers' names are values. */
+const VERBATIM = ["model", "samplers"];
 
 /** @param {string} name */
 function snakeCase(name) {
@@ -71,8 +110,7 @@ function runtimeName(key) {
  * @returns {import("./native.cjs").ErrorInfo}
  */
 function inCallersSpelling(info) {
-  // A path may hold any word.
-  if (info.field === "model") return info;
+  if (info.field !== undefined && VERBATIM.includes(info.field)) return info;
   const names = info.field === undefined ? RUNTIME_NAMES : [...RUNTIME_NAMES, info.field];
   const words = new RegExp(`(?<!\\w)(?:${names.map(escape).join("|")})(?!\\w)`, "g");
   const spell = (/** @type {string | undefined} */ text) => text?.replace(words, camelCase);

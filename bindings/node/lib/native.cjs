@@ -115,12 +115,14 @@ module.exports = {
  * @property {boolean} closed
  * @property {() => import("../index.cjs").EngineStats | ErrorInfo} stats
  * @property {() => import("../index.cjs").CacheStats | ErrorInfo} caches
- * @property {(key: number, messages: import("../index.cjs").Message[], options: NamedValue[]) => NativePending | Outcome} cachePrefix
+ * @property {() => { text: string } | ErrorInfo} metrics
+ * @property {(key: number, messages: string, options: NamedValue[]) => NativePending | Outcome} cachePrefix
  * @property {(key: number, bytes: number) => NativePending} trim
  * @property {(key: number) => NativePending} close
  * @property {(key: number, cacheSalt: string | undefined) => NativePending} invalidateResponses
  * @property {(key: number, input: Input, hasTime: boolean) => NativePending | Outcome} reply
  * @property {(key: number, input: Input, hasTime: boolean) => NativeStream} stream
+ * @property {(key: number, method: string, path: string, body: Uint8Array) => NativeExchange} dispatch
  *
  * @typedef {object} NativePrefix
  * @property {number} tokens
@@ -132,6 +134,10 @@ module.exports = {
  *
  * @typedef {object} NativeStream
  * @property {() => Batch | null} take
+ * @property {() => void} cancel
+ *
+ * @typedef {object} NativeExchange
+ * @property {() => Part | null} take
  * @property {() => void} cancel
  *
  * @typedef {{ what: "engine", value: NativeEngine }
@@ -146,9 +152,16 @@ module.exports = {
  * @typedef {Exclude<Taken, { what: "progress" }>} Outcome
  *
  * @typedef {object} Batch
- * @property {string[]} texts
- * @property {import("../index.cjs").TokenLogprob[][]} [logprobs] beside `texts`
- * @property {Omit<import("../index.cjs").FinishedEvent, "type">} [finished]
+ * @property {(string | Exclude<import("../index.cjs").StreamEvent, FinishedEvent>)[]} events a text
+ *   alone is text of the first answer, without log-probabilities
+ * @property {FinishedEvent} [finished]
+ * @property {ErrorInfo} [failed]
+ * @typedef {import("../index.cjs").FinishedEvent} FinishedEvent
+ *
+ * @typedef {object} Part more of the answer to a request of HTTP
+ * @property {{ status: number, headers: [string, string][] }} [head] in the first one
+ * @property {string} body
+ * @property {boolean} ended whether that is all of it
  * @property {ErrorInfo} [failed]
  *
  * @typedef {object} ErrorInfo
@@ -161,9 +174,13 @@ module.exports = {
  * @property {number} [retryAfterMs]
  *
  * @typedef {null | boolean | number | bigint | string} Scalar
- * @typedef {{ name: string, value: Scalar | Scalar[] }} NamedValue a name in the runtime's spelling
+ * @typedef {object} NamedValue
+ * @property {string} name in the runtime's spelling
+ * @property {Scalar | Scalar[]} value
+ * @property {string} [json] in place of `value`, for one that holds objects
+ *
  * @typedef {object} Input
- * @property {import("../index.cjs").Message[]} [messages] of a chat
+ * @property {string} [messages] of a chat, as JSON
  * @property {string} [prompt] of a completion
  * @property {NamedValue[]} options
  * @property {{ asker: number, distanceMax: number, timeoutMs?: number }} [semantic]

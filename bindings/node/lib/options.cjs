@@ -7,6 +7,7 @@
  * runtime's to say, in every language alike.
  */
 const { invalid } = require("./error.cjs");
+const { toJson } = require("./json.cjs");
 const { runtimeName } = require("./names.cjs");
 const { parseSemantic } = require("./semantic.cjs");
 const { wellFormed } = require("./text.cjs");
@@ -76,17 +77,25 @@ function parseObject(options) {
 function parseNamed(options) {
   return Object.entries(options).map(([key, value]) => ({
     name: runtimeName(key),
-    value: parseValue(key, value),
+    ...parseValue(key, value),
   }));
 }
 
 /**
  * @param {string} key
  * @param {unknown} value
+ * @returns {Omit<NamedValue, "name">}
  */
 function parseValue(key, value) {
-  if (!Array.isArray(value)) return parseScalar(key, value);
-  return value.map((item, index) => parseScalar(`${key}[${index}]`, item));
+  if (isScalar(value)) return { value: parseScalar(key, value) };
+  if (Array.isArray(value) && value.every(isScalar))
+    return { value: value.map((item, index) => parseScalar(`${key}[${index}]`, item)) };
+  return { value: null, json: toJson(key, value) };
+}
+
+/** @param {unknown} value */
+function isScalar(value) {
+  return typeof value !== "object" || value === null;
 }
 
 /**
@@ -113,7 +122,7 @@ function parseScalar(field, value) {
       throw invalid(
         field,
         value,
-        "a boolean, a number, text, or an array of these",
+        "a boolean, a number, text, an array or an object",
         "give one of these, or leave it out",
       );
   }

@@ -23,7 +23,7 @@ const { onAbort } = require("./signal.cjs");
  */
 
 /** @type {Batch} */
-const NO_BATCH = Object.freeze({ texts: [] });
+const NO_BATCH = Object.freeze({ events: [] });
 /** @type {import("../index.cjs").TokenLogprob[]} */
 const NO_LOGPROBS = [];
 Object.freeze(NO_LOGPROBS);
@@ -41,7 +41,7 @@ class TokenStream {
   /** @type {Listening | undefined} */
   #listening;
   #batch = NO_BATCH;
-  /** How many of the batch's texts were given out. */
+  /** How many of the batch's events were given out. */
   #given = 0;
   /** @type {unknown} what the next reader is to be told, once */
   #failure;
@@ -115,8 +115,8 @@ class TokenStream {
 
   /** Whether there is something to give, if need be after a look at what the engine has. */
   #isReady() {
-    const { texts, finished, failed } = this.#batch;
-    if (this.#given < texts.length || finished !== undefined || failed !== undefined) return true;
+    const { events, finished, failed } = this.#batch;
+    if (this.#given < events.length || finished !== undefined || failed !== undefined) return true;
     if (this.#failure !== undefined || this.#native === undefined) return true;
     const batch = this.#native.take();
     if (batch === null) return false;
@@ -127,19 +127,12 @@ class TokenStream {
 
   /** @returns {Promise<IteratorResult<StreamEvent, undefined>>} */
   #give() {
-    const { texts, logprobs, finished, failed } = this.#batch;
-    if (this.#given < texts.length) {
-      const index = this.#given++;
-      const value = /** @type {const} */ ({
-        type: "text",
-        text: texts[index],
-        logprobs: logprobs?.[index] ?? NO_LOGPROBS,
-      });
-      return Promise.resolve({ value, done: false });
-    }
+    const { events, finished, failed } = this.#batch;
+    if (this.#given < events.length)
+      return Promise.resolve({ value: eventOf(events[this.#given++]), done: false });
     if (finished !== undefined) {
       this.#end();
-      return Promise.resolve({ value: { type: "finished", ...finished }, done: false });
+      return Promise.resolve({ value: finished, done: false });
     }
     const failure = failed
       ? new IndwellError(inCallersSpelling(failed), { site: this.#site })
@@ -191,6 +184,15 @@ class TokenStream {
       this.#listening = undefined;
     }
   }
+}
+
+/**
+ * @param {Batch["events"][number]} event
+ * @returns {StreamEvent}
+ */
+function eventOf(event) {
+  if (typeof event !== "string") return event;
+  return { type: "text", choice: 0, text: event, logprobs: NO_LOGPROBS };
 }
 
 module.exports = { TokenStream };

@@ -2,22 +2,25 @@
 //!
 //! Nothing here blocks: closing, trimming and forgetting answers, which may wait, happen on threads of
 //! their own, and so does the closing of an engine that JavaScript has dropped. What takes time, as
-//! preparing a long prompt does, is the executor's.
+//! preparing a long prompt does, is the preparer's.
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::Either;
+use indwell::HttpRequest;
+use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
 use crate::{
     environment::Shared,
-    executor::Job as _,
+    exchange::Exchange,
+    executor::Job,
     mailbox::Bell,
-    objects::{CachesObject, ErrorObject, ModelObject, StatsObject},
-    options::{Input, InputMessage, NamedValue},
+    objects::{CachesObject, ErrorObject, MetricsObject, ModelObject, StatsObject},
+    options::{Input, NamedValue},
     pending::{Outcome, Pending, Promise, TakenObject},
-    request::{self, Answering, Open, Request, Wait},
-    stream::{Slot, Stream},
+    request::{self, Answering, Request, Wait},
+    slot::{Open, Slot},
+    stream::Stream,
 };
 
 /// Where a request is prepared: tokenized, looked up, handed to the engine.
@@ -25,12 +28,12 @@ use crate::{
 enum Place {
     /// On the JavaScript thread. A stored answer is there at once, without another thread.
     Here,
-    Executor,
+    Preparer,
 }
 
 impl Place {
     fn of(input: &Input, has_time: bool) -> Self {
-        if has_time && input.is_short() { Self::Here } else { Self::Executor }
+        if has_time && input.is_short() { Self::Here } else { Self::Preparer }
     }
 }
 
@@ -58,19 +61,20 @@ impl Engine {
         Bell::new(Arc::clone(&self.shared.mailbox), key)
     }
 
-    /// Asks, and has the executor wait for the outcome; or says why it cannot be asked.
-    fn answer(&self, key: u32, place: Place, asked: indwell::Result<Answering>) -> Answered {
+    /// Does the first step of something at `place`.
+    fn begin(&self, place: Place, job: Arc<dyn Job>) {
+        match place {
+            Place::Here => job.run(),
+            Place::Preparer => self.shared.preparer.submit(job),
+        }
+    }
+
+    /// Asks, and has the executor wait for the outcome.
+    fn answer(&self, key: u32, place: Place, answering: Answering) -> Answered {
         let promise = Promise::new(self.bell(key));
-        let answering = match asked {
-            Ok(answering) => answering,
-            Err(error) => return Either::B(Outcome::Failed((&error).into()).into()),
-        };
         let executor = Arc::clone(&self.shared.executor);
         let wait = Wait::new(answering, executor, Arc::clone(&promise));
-        match place {
-            Place::Here => Arc::clone(&wait).run(),
-            Place::Executor => wait.queue(),
-        }
+        self.begin(place, Arc::clone(&wait) as Arc<dyn Job>);
         match promise.take() {
             Some(taken) => Either::B(taken),
             None => Either::A(Pending::cancellable(promise, move || wait.queue())),
@@ -137,6 +141,14 @@ impl Engine {
         }
     }
 
+    #[napi(catch_unwind)]
+    pub fn metrics(&self) -> Either<MetricsObject, ErrorObject> {
+        match self.engine().metrics_text() {
+            Ok(text) => Either::A(MetricsObject { text }),
+            Err(error) => Either::B((&error).into()),
+        }
+    }
+
     /// Gives memory back: `bytes`, or all there is if that is less.
     #[napi(catch_unwind)]
     pub fn trim(&self, key: u32, bytes: f64) -> Pending {
@@ -159,13 +171,8 @@ impl Engine {
 
     /// Starts to compute a prefix that is then kept.
     #[napi(catch_unwind)]
-    pub fn cache_prefix(
-        &self,
-        key: u32,
-        messages: Vec<InputMessage>,
-        options: Vec<NamedValue>,
-    ) -> Answered {
-        self.answer(key, Place::Executor, request::prefix(self.engine(), messages, options))
+    pub fn cache_prefix(&self, key: u32, messages: String, options: Vec<NamedValue>) -> Answered {
+        self.answer(key, Place::Preparer, request::prefix(self.engine(), messages, options))
     }
 
     /// Starts a request whose events are folded into one reply; `has_time` says whether this thread
@@ -174,24 +181,26 @@ impl Engine {
     pub fn reply(&self, key: u32, input: Input, has_time: bool) -> Answered {
         let place = Place::of(&input, has_time);
         let request = Request::new(self.engine(), &self.shared.questions, input);
-        self.answer(key, place, request.map(Request::reply))
+        self.answer(key, place, request.reply())
     }
 
     /// Starts a request whose events are streamed; `has_time` as in [`Engine::reply`].
     #[napi(catch_unwind)]
     pub fn stream(&self, key: u32, input: Input, has_time: bool) -> Stream {
         let place = Place::of(&input, has_time);
+        let request = Request::new(self.engine(), &self.shared.questions, input);
         let slot = Slot::new(self.bell(key));
-        match Request::new(self.engine(), &self.shared.questions, input) {
-            Ok(request) => {
-                let open = Arc::new(Open::new(request, Arc::clone(&slot)));
-                match place {
-                    Place::Here => open.run(),
-                    Place::Executor => self.shared.executor.submit(open),
-                }
-            }
-            Err(error) => slot.refused((&error).into()),
-        }
+        self.begin(place, Open::new(&slot, move || request.open()));
         Stream::new(slot)
+    }
+
+    /// Starts to answer a request of HTTP.
+    #[napi(catch_unwind)]
+    pub fn dispatch(&self, key: u32, method: String, path: String, body: Uint8Array) -> Exchange {
+        let request = HttpRequest { method, path, body: body.to_vec() };
+        let engine = Arc::clone(self.engine());
+        let slot = Slot::new(self.bell(key));
+        self.begin(Place::Preparer, Open::new(&slot, move || Ok(engine.dispatch(request))));
+        Exchange::new(slot)
     }
 }

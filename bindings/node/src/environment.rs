@@ -10,7 +10,7 @@
 //! 2. threads that load or close are waited for (one that still fetches a model is left alone: it
 //!    touches no engine);
 //! 3. every engine closes, which ends its requests;
-//! 4. the executor ends.
+//! 4. the preparer and the executor end.
 //!
 //! After it no thread of this environment runs llama.cpp, whose static data the process is about to
 //! destroy.
@@ -40,6 +40,9 @@ use crate::{
 /// What an environment's handles share.
 pub(crate) struct Shared {
     pub(crate) mailbox: Arc<Mailbox>,
+    /// Prepares requests.
+    pub(crate) preparer: Executor,
+    /// Waits for their outcomes.
     pub(crate) executor: Arc<Executor>,
     pub(crate) questions: Arc<Questions>,
     threads: Mutex<Vec<Blocking>>,
@@ -95,6 +98,8 @@ impl Shared {
             // An engine that is poisoned is as closed as it gets.
             let _ = engine.close();
         }
+        // The preparer gives the executor work.
+        self.preparer.stop();
         self.executor.stop();
     }
 }
@@ -121,7 +126,8 @@ impl Environment {
         let shared = Arc::new(Shared {
             questions: Arc::new(Questions::new(Arc::clone(&mailbox))),
             mailbox,
-            executor: Arc::new(Executor::start()?),
+            preparer: Executor::start("indwell-prepare")?,
+            executor: Arc::new(Executor::start("indwell-node")?),
             threads: Mutex::default(),
             engines: Mutex::default(),
         });

@@ -1,5 +1,6 @@
-//! The thread that does for requests what takes time: templates, tokenization and admission happen
-//! where a request is first polled, and only those of short prompts may happen on the event loop.
+//! A thread that does for requests what takes time. An environment has two: the preparer, where a request
+//! is looked at first (templates, tokenization, constraints, admission), and the executor, which waits
+//! for outcomes and so must never be kept waiting itself.
 //!
 //! Any thread may [`Executor::submit`]. Jobs run one after another, each at most until it waits for
 //! the engine. After [`Executor::stop`] no job runs and none will.
@@ -25,9 +26,9 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start(name: &str) -> io::Result<Self> {
         let (queue, jobs) = channel::<Arc<dyn Job>>();
-        let thread = Builder::new().name("indwell-node".into()).spawn(move || {
+        let thread = Builder::new().name(name.into()).spawn(move || {
             for job in jobs {
                 job.run();
             }

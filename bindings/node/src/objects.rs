@@ -1,9 +1,8 @@
-//! Plain objects on their way out to JavaScript. Field names become camelCase; counts become
-//! JavaScript numbers, exact up to 2^53.
+//! Plain objects on their way out to JavaScript: errors, and what an engine says of itself. Field names
+//! become camelCase; counts become JavaScript numbers, exact up to 2^53.
 
 use indwell::{
-    CacheStats, CacheTier, CacheTierStats, Device, EngineStats, Error, Finished, ModelInfo,
-    Progress, Reply, ResponseCacheStats, Timings, TokenLogprob, Usage,
+    CacheStats, CacheTierStats, Device, EngineStats, Error, ModelInfo, Progress, ResponseCacheStats,
 };
 use napi_derive::napi;
 
@@ -54,105 +53,6 @@ impl From<&Error> for ErrorObject {
             retry_after_ms: details.retry_after_ms.map(|ms| ms as f64),
         }
     }
-}
-
-#[napi(object, object_from_js = false)]
-pub struct ReplyObject {
-    pub text: String,
-    pub finish_reason: &'static str,
-    pub usage: UsageObject,
-    pub timings: TimingsObject,
-    pub decode_tokens_per_second: f64,
-    pub logprobs: Vec<LogprobObject>,
-}
-
-impl From<Reply> for ReplyObject {
-    fn from(reply: Reply) -> Self {
-        Self {
-            decode_tokens_per_second: reply.decode_tokens_per_second(),
-            finish_reason: reply.finish_reason.as_str(),
-            usage: reply.usage.into(),
-            timings: reply.timings.into(),
-            logprobs: logprobs(&reply.logprobs),
-            text: reply.text,
-        }
-    }
-}
-
-#[napi(object, object_from_js = false)]
-pub struct FinishedObject {
-    pub reason: &'static str,
-    pub usage: UsageObject,
-    pub timings: TimingsObject,
-    pub decode_tokens_per_second: f64,
-}
-
-impl From<Finished> for FinishedObject {
-    fn from(finished: Finished) -> Self {
-        Self {
-            decode_tokens_per_second: finished.decode_tokens_per_second(),
-            reason: finished.reason.as_str(),
-            usage: finished.usage.into(),
-            timings: finished.timings.into(),
-        }
-    }
-}
-
-#[napi(object, object_from_js = false, use_nullable = true)]
-pub struct UsageObject {
-    pub prompt_tokens: u32,
-    pub completion_tokens: u32,
-    pub total_tokens: u32,
-    pub cached_tokens: u32,
-    pub cache: Option<&'static str>,
-    pub semantic_distance: Option<f64>,
-}
-
-impl From<Usage> for UsageObject {
-    fn from(usage: Usage) -> Self {
-        Self {
-            prompt_tokens: usage.prompt_tokens,
-            completion_tokens: usage.completion_tokens,
-            total_tokens: usage.total_tokens(),
-            cached_tokens: usage.cached_tokens,
-            cache: usage.cache.map(CacheTier::as_str),
-            semantic_distance: usage.semantic_distance.map(Into::into),
-        }
-    }
-}
-
-#[napi(object, object_from_js = false)]
-pub struct TimingsObject {
-    pub queued_ms: f64,
-    pub prefill_ms: f64,
-    pub ttft_ms: f64,
-    pub decode_ms: f64,
-    pub total_ms: f64,
-}
-
-impl From<Timings> for TimingsObject {
-    fn from(timings: Timings) -> Self {
-        Self {
-            queued_ms: timings.queued_ms,
-            prefill_ms: timings.prefill_ms,
-            ttft_ms: timings.ttft_ms,
-            decode_ms: timings.decode_ms,
-            total_ms: timings.total_ms,
-        }
-    }
-}
-
-#[napi(object, object_from_js = false)]
-pub struct LogprobObject {
-    pub token: i32,
-    pub logprob: f64,
-}
-
-pub(crate) fn logprobs(logprobs: &[TokenLogprob]) -> Vec<LogprobObject> {
-    logprobs
-        .iter()
-        .map(|of| LogprobObject { token: of.token, logprob: of.logprob.into() })
-        .collect()
 }
 
 #[napi(object, object_from_js = false)]
@@ -225,6 +125,11 @@ impl From<EngineStats> for StatsObject {
             response_cache_hit_rate: stats.response_cache_hit_rate(),
         }
     }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct MetricsObject {
+    pub text: String,
 }
 
 #[napi(object, object_from_js = false)]

@@ -13,9 +13,10 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use crate::{
+    answer::ReplyObject,
     engine::Engine,
     mailbox::Bell,
-    objects::{DeviceObject, ErrorObject, ProgressObject, ReplyObject},
+    objects::{DeviceObject, ErrorObject, ProgressObject},
     prefix::Prefix,
 };
 

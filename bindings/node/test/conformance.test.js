@@ -33,12 +33,20 @@ function requestOf(engine, { operation, messages, prompt, repeat = 1 }) {
   if (operation === "complete") return (options) => engine.complete(prompt.repeat(repeat), options);
   if (typeof messages === "string")
     return (options) => engine.chat(messages.repeat(repeat), options);
-  const given = messages.map((message, index) =>
-    index === messages.length - 1
-      ? { ...message, content: message.content.repeat(repeat) }
-      : message,
-  );
+  const repeated = (message) => ({ ...message, content: message.content.repeat(repeat) });
+  const given = repeat === 1 ? messages : [...messages.slice(0, -1), repeated(messages.at(-1))];
   return (options) => engine.chat(given, options);
+}
+
+/** The calls that a stream's events add up to. */
+function callsOf(events) {
+  const calls = [];
+  for (const event of events) {
+    if (event.type !== "toolCall") continue;
+    calls[event.index] ??= { id: event.id, name: event.name, arguments: "" };
+    calls[event.index].arguments += event.arguments;
+  }
+  return calls;
 }
 
 const MODES = {
@@ -52,6 +60,7 @@ const MODES = {
     const logprobs = events.flatMap((event) => event.logprobs ?? []);
     return {
       text: textOf(events),
+      toolCalls: callsOf(events),
       finishReason: terminal[0].reason,
       usage: terminal[0].usage,
       logprobs,
@@ -60,7 +69,7 @@ const MODES = {
 };
 
 function assertReply(reply, expect) {
-  const { text, finishReason, usage, logprobs } = reply;
+  const { text, toolCalls, finishReason, usage, logprobs } = reply;
   if ("finish_reason" in expect) assert.equal(finishReason, expect.finish_reason);
   if ("completion_tokens" in expect) assert.equal(usage.completionTokens, expect.completion_tokens);
   const { cachedTokens, cache } = usage;
@@ -73,6 +82,15 @@ function assertReply(reply, expect) {
   if ("text_starts_with" in expect) assert.ok(text.startsWith(expect.text_starts_with), text);
   for (const excluded of expect.text_excludes ?? []) assert.ok(!text.includes(excluded), text);
   if (expect.text_not_empty) assert.ok(text.length > 0);
+  if ("tool_calls" in expect) {
+    const calls = toolCalls.map((call) => ({
+      name: call.name,
+      arguments: JSON.parse(call.arguments),
+    }));
+    assert.deepEqual(calls, expect.tool_calls);
+    assert.ok(toolCalls.every(({ id }) => id.startsWith("call_")));
+    assert.equal(new Set(toolCalls.map(({ id }) => id)).size, toolCalls.length);
+  }
   if (expect.logprobs) {
     assert.equal(logprobs.length, usage.completionTokens);
     assert.ok(logprobs.every(({ logprob }) => logprob <= 0));
@@ -85,8 +103,13 @@ function assertError(error, expected) {
   if ("field" in expected) assert.equal(error.field, camelCase(expected.field), error.message);
   if ("value" in expected) assert.equal(error.value, expected.value);
   if ("limit" in expected) assert.equal(error.limit, camelCase(expected.limit));
-  for (const part of expected.message_contains ?? [])
-    assert.ok(error.message.includes(camelCase(part)), error.message);
+  for (const part of expected.message_contains ?? []) {
+    const spellings = [part, camelCase(part)];
+    assert.ok(
+      spellings.some((words) => error.message.includes(words)),
+      error.message,
+    );
+  }
   if (expected.remedy !== false) assert.ok(error.remedy, error.message);
 }
 

@@ -134,3 +134,53 @@ it("does not let a slow reader slow the others", async (t) => {
   assert.ok(finished.usage.completionTokens > 8);
   await until(() => engine.stats().requestsRunning === 0);
 });
+
+it("keeps a timer on time while grammars are compiled, which delay no reply to others", async (t) => {
+  const engine = await loaded(t, { contextTokens: 2048 });
+  const schema = (fields) => ({
+    type: "object",
+    properties: Object.fromEntries(
+      Array.from({ length: fields }, (_, index) => [`field${index}`, { type: "string" }]),
+    ),
+    additionalProperties: false,
+  });
+  // Some are refused for their size, and all of them take their time.
+  const compile = (options) =>
+    engine.complete("Once", { maxTokens: 1, ...options }).then(
+      () => "met",
+      ({ code }) => code,
+    );
+  await assertOnTime("schemas, and regular expressions that explode", async () => {
+    const compiled = [
+      { jsonSchema: schema(300) },
+      { regex: "(a{1,1000}){1,1000}" },
+      { lark: "start: /(x+x+)+y{1,500}/" },
+      { jsonSchema: schema(30_000) },
+    ].map(compile);
+    const plain = await Promise.all(
+      [1, 2, 3].map((index) => engine.complete(`Story ${index}:`, { maxTokens: 4 })),
+    );
+    assert.ok(plain.every(({ usage }) => usage.completionTokens === 4));
+    for (const outcome of await Promise.all(compiled))
+      assert.ok(["met", "invalid_request"].includes(outcome), outcome);
+  });
+});
+
+it("keeps a timer on time while bodies are fetched", async (t) => {
+  const engine = await loaded(t, { contextTokens: 4096 });
+  const fetched = async (prompt, options) => {
+    const body = JSON.stringify({ prompt, max_tokens: 40, stream: true, ...options });
+    const response = await engine.fetch("/v1/completions", { method: "POST", body });
+    return response.text();
+  };
+  await assertOnTime("8 streams of server-sent events", async () => {
+    const bodies = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => fetched(`Chapter ${index}. It was`)),
+    );
+    assert.ok(bodies.every((body) => body.endsWith("data: [DONE]\n\n")));
+  });
+  await assertOnTime("8 bodies of 2 MB", async () => {
+    for (let round = 0; round < 8; round++)
+      assert.match(await fetched("word ".repeat(400_000)), /context_length_exceeded/);
+  });
+});

@@ -5,14 +5,20 @@ import { CachedPrefix, Engine, IndwellError, TokenStream, devices, version } fro
 import type {
   CacheStats,
   CacheTier,
+  ChatOptions,
+  Choice,
   Device,
   EngineStats,
   ErrorCode,
   Message,
   ModelInfo,
+  PromptLogprob,
   Reply,
   ResponseCacheStats,
   StreamEvent,
+  Tool,
+  ToolCall,
+  TopLogprob,
   Usage,
 } from "../index.js";
 import type * as contract from "../index.cjs";
@@ -31,6 +37,7 @@ export async function loading(signal: AbortSignal): Promise<void> {
   same<typeof engine, Engine>(true);
   same<typeof engine.model, ModelInfo>(true);
   same<ReturnType<typeof engine.stats>, EngineStats>(true);
+  same<ReturnType<typeof engine.metricsText>, string>(true);
   same<typeof version, string>(true);
   same<Awaited<ReturnType<typeof devices>>, Device[]>(true);
   await engine.close();
@@ -53,13 +60,13 @@ export async function asking(engine: Engine, signal: AbortSignal): Promise<void>
   const whole = engine.complete("Once", { stream: false, parseSpecial: true });
   same<typeof whole, Promise<Reply>>(true);
   const { text, finishReason, usage } = await whole;
-  same<typeof finishReason, "stop" | "length">(true);
+  same<typeof finishReason, "stop" | "length" | "tool_calls">(true);
   same<typeof usage, Usage>(true);
   same<typeof text, string>(true);
   // @ts-expect-error a chat has no control tokens in its text
   await engine.chat("Hello", { parseSpecial: true });
   // @ts-expect-error roles are few
-  await engine.chat([{ role: "tool", content: "1" }]);
+  await engine.chat([{ role: "function", content: "1" }]);
   // @ts-expect-error a prompt is text
   await engine.complete(messages);
   // @ts-expect-error a stream is no promise of a reply
@@ -69,13 +76,105 @@ export async function asking(engine: Engine, signal: AbortSignal): Promise<void>
 export async function streaming(stream: TokenStream): Promise<void> {
   for await (const event of stream) {
     same<typeof event, StreamEvent>(true);
-    if (event.type === "text") event.text.toUpperCase();
-    else same<typeof event.reason, "stop" | "length">(true);
-    // @ts-expect-error only a text event has text
+    switch (event.type) {
+      case "promptLogprobs":
+        same<typeof event.tokens, readonly PromptLogprob[]>(true);
+        break;
+      case "reasoning":
+      case "text":
+        event.text.toUpperCase();
+        break;
+      case "toolCall":
+        same<typeof event.name, string | undefined>(true);
+        break;
+      default:
+        same<typeof event.reason, "stop" | "length" | "tool_calls">(true);
+    }
+    // @ts-expect-error not every event has text
     event.text;
   }
   stream.cancel();
   await using left = stream;
+}
+
+export async function conversing(engine: Engine): Promise<void> {
+  const look = { name: "look", description: "Looks.", parameters: { type: "object" } } as const;
+  const tools: Tool[] = [look, { name: "listen" }];
+  const options: ChatOptions = { tools, toolChoice: { name: "look" }, parallelToolCalls: false };
+  const reply = await engine.chat("Look!", options);
+  same<typeof reply.toolCalls, ToolCall[]>(true);
+  same<typeof reply.reasoning, string | null>(true);
+  const { text, toolCalls } = reply;
+  const [call] = toolCalls;
+  await engine.chat([
+    { role: "developer", content: [{ type: "text", text: "Be brief." }] },
+    { role: "user", content: "Look!", name: "Ada" },
+    { role: "assistant", content: text, toolCalls },
+    { role: "tool", content: "Fog.", toolCallId: call.id },
+  ]);
+  await engine.chat(
+    [
+      {
+        role: "assistant",
+        content: null,
+        refusal: null,
+        tool_calls: [{ id: "1", type: "function", function: { name: "look", arguments: "{}" } }],
+      },
+      { role: "tool", tool_call_id: "1", content: "Fog." },
+    ],
+    {
+      tools: [{ type: "function", function: { ...look, strict: true } }],
+      documents: [{ title: "Weather", text: "Fog." }],
+      templateArgs: { enable_thinking: false },
+      continueFinalMessage: false,
+    },
+  );
+  // @ts-expect-error an image is no text
+  await engine.chat([{ role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] }]);
+  // @ts-expect-error a choice of four kinds
+  await engine.chat("Look!", { toolChoice: "look" });
+  // @ts-expect-error a completion calls nothing
+  await engine.complete("Look!", { tools });
+}
+
+export async function choosing(engine: Engine): Promise<void> {
+  const { alternatives, logprobs, promptLogprobs } = await engine.complete("Once", {
+    n: 2,
+    bestOf: 4,
+    logprobs: true,
+    topLogprobs: 3,
+    promptLogprobs: true,
+    samplers: ["top_k", "temperature"],
+    logitBias: { " upon": 2.5, "42": false },
+    stopTokens: [2],
+    mirostat: 2,
+  });
+  same<typeof alternatives, Choice[]>(true);
+  same<(typeof logprobs)[number]["top"], readonly TopLogprob[]>(true);
+  same<(typeof promptLogprobs)[number]["logprob"], number | null>(true);
+  await engine.complete("Once", {
+    logitBias: [
+      [42, false],
+      [" upon", -1],
+    ],
+    jsonSchema: "{}",
+  });
+  await engine.complete("Once", { jsonSchema: { type: "object", properties: { top_k: {} } } });
+  // @ts-expect-error llama.cpp's names
+  await engine.complete("Once", { samplers: ["topK"] });
+  // @ts-expect-error true bans nothing
+  await engine.complete("Once", { logitBias: { a: true } });
+  await Engine.load("model.gguf", { chatTemplate: "{{ messages }}", toolParser: "hermes" });
+}
+
+export async function fetching(engine: Engine): Promise<void> {
+  const { fetch } = engine;
+  const response = await fetch("/v1/models");
+  same<typeof response, Response>(true);
+  const client: { fetch?: typeof globalThis.fetch } = { fetch };
+  void client;
+  // @ts-expect-error it is the engine's
+  engine.fetch = globalThis.fetch;
 }
 
 export async function caching(engine: Engine, signal: AbortSignal): Promise<void> {

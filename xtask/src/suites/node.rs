@@ -25,6 +25,7 @@ pub(crate) fn run(context: &Context<'_>, tally: &mut Tally) -> Result<()> {
 
     let mut tests = in_package(workspace, "node");
     tests.args(["--test", "--test-reporter=spec"]);
+    tests.env("INDWELL_PROGRAM", workspace.program());
     let mut counter = NodeCounter::default();
     let status = process::stream("node --test", &mut tests, |line| counter.line(line))?;
     tally.runner("node --test", status, &counter.finish());

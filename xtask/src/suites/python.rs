@@ -99,6 +99,7 @@ impl<'a> PythonSuite<'a> {
         command
             .args(["-m", "pytest", "-p", "no:cacheprovider", "--junit-xml"])
             .arg(reports.join("report.xml"))
+            .env("INDWELL_PROGRAM", self.workspace.program())
             .args(paths);
         let status = process::stream(name, &mut command, |_| {})?;
         tally.runner(name, status, &junit_folder(&reports)?);
