@@ -21,6 +21,7 @@ private suspend fun read(engine: Engine, prompt: String, maxTokens: Int): Counts
         when (event) {
             is TextDelta -> events += 1
             is Finished -> tokens = event.usage.completionTokens
+            else -> Unit
         }
     }
     return Counts(tokens, events)

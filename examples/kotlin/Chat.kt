@@ -31,6 +31,7 @@ suspend fun main(arguments: Array<String>) {
             when (event) {
                 is TextDelta -> print(event.text)
                 is Finished -> println("\n[${event.reason} after ${event.usage.completionTokens} tokens]")
+                else -> Unit // This one asks for no tools, log-probabilities or several answers.
             }
         }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use indwell::{Engine, ErrorKind};
 
 use crate::answer::{self, Answer};
-use crate::arguments::ChatArguments;
+use crate::arguments::{ChatArguments, Named};
 use crate::conversation::Conversation;
 use crate::failure::{self, INTERRUPTED};
 use crate::interrupt::Interrupt;
@@ -20,12 +20,14 @@ pub(crate) fn run(arguments: &ChatArguments) -> anyhow::Result<ExitCode> {
         None if arguments.interactive || prompt::has_person() => None,
         None => Some(prompt::read()?),
     };
+    let options = arguments.named()?;
     let engine = progress::load(&arguments.model, &arguments.engine)?;
     let mut chat = Chat {
         conversation: Conversation::new(arguments.system.as_deref()),
         engine,
         interrupt,
         arguments,
+        options,
     };
     match once {
         Some(text) => match chat.exchange(&text)? {
@@ -41,6 +43,7 @@ struct Chat<'a> {
     conversation: Conversation,
     interrupt: Interrupt,
     arguments: &'a ChatArguments,
+    options: Named,
 }
 
 impl Chat<'_> {
@@ -50,13 +53,14 @@ impl Chat<'_> {
         if let Some(finished) = answer.finished.as_ref().filter(|_| self.arguments.request.stats) {
             stats::tell(finished);
         }
-        self.conversation.answered(answer.text);
+        self.conversation.answered(answer.message);
         Ok(answer.finished.map(|_| ()))
     }
 
     fn answer(&mut self, text: &str) -> anyhow::Result<Answer> {
         let request = self.engine.chat(self.conversation.ask(text));
-        answer::print(self.arguments.request.apply(request).stream()?, &self.interrupt)
+        let stream = self.options.apply(request).stream()?;
+        answer::print(stream, &self.interrupt, self.arguments.show_reasoning)
     }
 
     /// A line, its answer, and so on until the input ends. A request that fails costs its line;

@@ -17,9 +17,10 @@ pub(crate) fn run(arguments: &CompleteArguments) -> anyhow::Result<ExitCode> {
         None if prompt::has_person() => return Err(missing().into()),
         None => prompt::read()?,
     };
+    let options = arguments.named()?;
     let engine = progress::load(&arguments.model, &arguments.engine)?;
     let request = engine.complete(prompt).parse_special(arguments.parse_special);
-    let answer = answer::print(arguments.request.apply(request).stream()?, &interrupt)?;
+    let answer = answer::print(options.apply(request).stream()?, &interrupt, false)?;
     let Some(finished) = answer.finished else { return Ok(ExitCode::from(INTERRUPTED)) };
     if arguments.request.stats {
         stats::tell(&finished);

@@ -1,7 +1,7 @@
 //! The messages of a chat, kept well formed: a message that got no answer is taken back, so
 //! that person and model always take turns.
 
-use indwell::{Message, assistant, system, user};
+use indwell::{Message, system, user};
 
 /// A chat so far.
 #[derive(Debug, Default)]
@@ -22,11 +22,11 @@ impl Conversation {
     }
 
     /// The model has answered; with nothing, if it was stopped before its first word.
-    pub(crate) fn answered(&mut self, text: String) {
-        if text.is_empty() {
+    pub(crate) fn answered(&mut self, answer: Message) {
+        if answer.content.is_empty() && answer.tool_calls.is_empty() {
             self.unanswered();
         } else {
-            self.messages.push(assistant(text));
+            self.messages.push(answer);
         }
     }
 
@@ -43,6 +43,8 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
+    use indwell::{ToolCall, assistant};
+
     use super::*;
 
     #[test]
@@ -51,7 +53,7 @@ mod tests {
         assert_eq!(conversation.ask("one").len(), 2);
         conversation.unanswered();
         conversation.ask("two");
-        conversation.answered(String::new());
+        conversation.answered(assistant(""));
         assert_eq!(conversation.ask("three"), [system("be brief"), user("three")]);
     }
 
@@ -59,8 +61,17 @@ mod tests {
     fn clearing_keeps_the_instructions() {
         let mut conversation = Conversation::new(Some("be brief"));
         conversation.ask("one");
-        conversation.answered("1".to_owned());
+        conversation.answered(assistant("1"));
         conversation.clear();
         assert_eq!(conversation.ask("two"), [system("be brief"), user("two")]);
+    }
+
+    #[test]
+    fn an_answer_of_calls_alone_is_an_answer() {
+        let call = ToolCall { id: "1".into(), name: "look_up".into(), arguments: "{}".into() };
+        let mut conversation = Conversation::new(None);
+        conversation.ask("one");
+        conversation.answered(assistant("").tool_calls([call]));
+        assert_eq!(conversation.ask("two").len(), 3);
     }
 }

@@ -20,10 +20,13 @@ const QUIET: Duration = Duration::from_secs(1);
 const LOG_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Loads the model with its progress shown.
-pub(crate) fn load(model: &str, options: &EngineArguments) -> indwell::Result<Engine> {
+///
+/// # Errors
+/// What loading fails with, and files of its options that cannot be read.
+pub(crate) fn load(model: &str, options: &EngineArguments) -> anyhow::Result<Engine> {
     let display = Display::new(model);
     let builder = Engine::builder(model).on_progress(move |progress| display.show(progress));
-    options.apply(builder).build()
+    Ok(options.apply(builder)?.build()?)
 }
 
 /// Shows the progress of one model's way into memory.

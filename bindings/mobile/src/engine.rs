@@ -6,14 +6,16 @@
 
 use std::sync::Arc;
 
-use indwell::{Engine, Error, Message, Progress, Stage};
+use indwell::{Engine, Error, HttpRequest, Message, Progress, Stage};
 
 use crate::blocking::on_thread;
 use crate::cache::NativeCacheStats;
 use crate::error::NativeError;
 use crate::exit;
+use crate::http::NativeExchange;
 use crate::info::{NativeEngineStats, NativeModelInfo};
-use crate::options::{NativeEngineOptions, NativeMessage, NativeRequestOptions};
+use crate::message::NativeMessage;
+use crate::options::{NativeEngineOptions, NativeRequestOptions};
 use crate::prefix::NativePrefix;
 use crate::stream::NativeStream;
 
@@ -100,6 +102,12 @@ impl NativeEngine {
         Ok(NativeStream::new(options.apply(request)?.stream()?))
     }
 
+    /// Answers a request in the shape of `OpenAI`'s HTTP API.
+    #[must_use]
+    pub fn dispatch(&self, method: String, path: String, body: Vec<u8>) -> Arc<NativeExchange> {
+        NativeExchange::new(self.engine.dispatch(HttpRequest { method, path, body }))
+    }
+
     /// Has the beginning of chats computed and kept.
     ///
     /// # Errors
@@ -169,6 +177,15 @@ impl NativeEngine {
     /// As `indwell::Engine::stats`.
     pub fn stats(&self) -> Result<NativeEngineStats, NativeError> {
         Ok(self.engine.stats()?.into())
+    }
+
+    /// The engine's counters, as Prometheus reads them.
+    ///
+    /// # Errors
+    ///
+    /// As `indwell::Engine::metrics_text`.
+    pub fn metrics_text(&self) -> Result<String, NativeError> {
+        Ok(self.engine.metrics_text()?)
     }
 
     /// Ends every request with `engine_closed` and stops the engine. Idempotent; blocks for about

@@ -7,9 +7,28 @@ use crate::error::NativeError;
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
 #[expect(missing_docs, reason = "indwell::Event documents them")]
 pub enum NativeEvent {
+    PromptLogprobs {
+        tokens: Vec<NativePromptLogprob>,
+    },
+    Reasoning {
+        choice: u32,
+        text: String,
+    },
     Text {
+        choice: u32,
         text: String,
         logprobs: Vec<NativeTokenLogprob>,
+    },
+    ToolCall {
+        choice: u32,
+        index: u32,
+        id: Option<String>,
+        name: Option<String>,
+        arguments: String,
+    },
+    ChoiceFinished {
+        choice: u32,
+        reason: NativeFinishReason,
     },
     Finished {
         reason: NativeFinishReason,
@@ -24,9 +43,27 @@ pub enum NativeEvent {
 }
 
 /// `indwell::TokenLogprob`.
-#[derive(Debug, Clone, Copy, PartialEq, uniffi::Record)]
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
 #[expect(missing_docs, reason = "indwell::TokenLogprob documents them")]
 pub struct NativeTokenLogprob {
+    pub token: i32,
+    pub logprob: f32,
+    pub top: Vec<NativeTopLogprob>,
+}
+
+/// `indwell::PromptLogprob`.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+#[expect(missing_docs, reason = "indwell::PromptLogprob documents them")]
+pub struct NativePromptLogprob {
+    pub token: i32,
+    pub logprob: Option<f32>,
+    pub top: Vec<NativeTopLogprob>,
+}
+
+/// `indwell::TopLogprob`.
+#[derive(Debug, Clone, Copy, PartialEq, uniffi::Record)]
+#[expect(missing_docs, reason = "indwell::TopLogprob documents them")]
+pub struct NativeTopLogprob {
     pub token: i32,
     pub logprob: f32,
 }
@@ -65,10 +102,24 @@ pub struct NativeTimings {
 impl From<indwell::Event> for NativeEvent {
     fn from(event: indwell::Event) -> Self {
         match event {
-            indwell::Event::Text(delta) => Self::Text {
-                text: delta.text,
-                logprobs: delta.logprobs.into_iter().map(Into::into).collect(),
+            indwell::Event::PromptLogprobs(prompt) => {
+                Self::PromptLogprobs { tokens: prompt.tokens.into_iter().map(Into::into).collect() }
+            }
+            indwell::Event::Reasoning(indwell::ReasoningDelta { choice, text }) => {
+                Self::Reasoning { choice, text }
+            }
+            indwell::Event::Text(indwell::TextDelta { choice, text, logprobs }) => Self::Text {
+                choice,
+                text,
+                logprobs: logprobs.into_iter().map(Into::into).collect(),
             },
+            indwell::Event::ToolCall(delta) => {
+                let indwell::ToolCallDelta { choice, index, id, name, arguments } = delta;
+                Self::ToolCall { choice, index, id, name, arguments }
+            }
+            indwell::Event::ChoiceFinished(indwell::ChoiceFinished { choice, reason }) => {
+                Self::ChoiceFinished { choice, reason: reason.into() }
+            }
             indwell::Event::Finished(end) => Self::Finished {
                 decode_tokens_per_second: end.decode_tokens_per_second(),
                 reason: end.reason.into(),
@@ -87,7 +138,19 @@ impl From<indwell::Event> for NativeEvent {
 }
 
 impl From<indwell::TokenLogprob> for NativeTokenLogprob {
-    fn from(indwell::TokenLogprob { token, logprob, .. }: indwell::TokenLogprob) -> Self {
+    fn from(indwell::TokenLogprob { token, logprob, top }: indwell::TokenLogprob) -> Self {
+        Self { token, logprob, top: top.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<indwell::PromptLogprob> for NativePromptLogprob {
+    fn from(indwell::PromptLogprob { token, logprob, top }: indwell::PromptLogprob) -> Self {
+        Self { token, logprob, top: top.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<indwell::TopLogprob> for NativeTopLogprob {
+    fn from(indwell::TopLogprob { token, logprob }: indwell::TopLogprob) -> Self {
         Self { token, logprob }
     }
 }

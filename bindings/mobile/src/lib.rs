@@ -4,10 +4,13 @@
 //! - [`exit`]: closing every engine before the process goes
 //! - [`stream`]: the answer to one request, in batches of events
 //! - [`event`]: what a stream says
+//! - [`reply`]: a whole answer
+//! - [`http`]: requests in the shape of `OpenAI`'s HTTP API
+//! - [`message`]: chat messages and tools as they cross
 //! - [`prefix`]: a prefix that is kept for the requests that begin with it
 //! - [`cache`]: the caches as they cross
 //! - [`semantic`]: the functions of the caller's that say which questions mean the same
-//! - [`options`]: requests and options as they cross
+//! - [`options`]: options as they cross
 //! - [`info`]: models, statistics and devices as they cross
 //! - [`error`]: errors as they cross
 //! - [`blocking`]: calls that block, on a thread of their own
@@ -29,9 +32,12 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod exit;
+pub mod http;
 pub mod info;
+pub mod message;
 pub mod options;
 pub mod prefix;
+pub mod reply;
 pub mod semantic;
 pub mod stream;
 

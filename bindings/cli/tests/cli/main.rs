@@ -12,3 +12,5 @@ mod refusals;
 mod responses;
 #[cfg(unix)]
 mod serving;
+mod structures;
+mod tools;

@@ -7,7 +7,9 @@
     reason = "errors cross by value, and their size is paid only when something failed"
 )]
 
+mod exchanges;
 mod prefixes;
 mod responses;
 mod rig;
 mod semantic;
+mod structures;

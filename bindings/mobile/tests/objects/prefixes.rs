@@ -6,12 +6,11 @@ use indwell_mobile::cache::{NativeCacheMode, NativeCacheTier};
 use indwell_mobile::engine::NativeEngine;
 use indwell_mobile::error::NativeErrorKind;
 use indwell_mobile::event::NativeUsage;
-use indwell_mobile::options::{
-    NativeEngineOptions, NativeMessage, NativeRequestOptions, NativeRole,
-};
+use indwell_mobile::message::{NativeMessage, NativeRole};
+use indwell_mobile::options::{NativeEngineOptions, NativeRequestOptions};
 use indwell_mobile::prefix::NativePrefix;
 
-use crate::rig::{block_on, load, parts, read, small, wait_for};
+use crate::rig::{block_on, load, message, parts, read, small, user, wait_for};
 
 #[test]
 fn a_prefix_is_kept_until_it_is_unpinned() {
@@ -48,8 +47,8 @@ fn who_cancels_a_prefix_hears_of_it_and_keeps_nothing() {
     let one = NativeEngineOptions { sequences_max: Some(1), stream_capacity: Some(1), ..small() };
     let engine = load(one);
     // Nobody reads it: it is paused in the only sequence, and the prefixes wait.
-    let story = NativeMessage { role: NativeRole::User, content: "Tell me a story.".to_owned() };
-    let paused = engine.chat(vec![story], NativeRequestOptions::default()).expect("queued");
+    let story = vec![user("Tell me a story.")];
+    let paused = engine.chat(story, NativeRequestOptions::default()).expect("queued");
     for give_up in [NativePrefix::cancel, NativePrefix::unpin] {
         let prefix = engine.cache_prefix(vec![instructions("deer")], None, None).expect("queued");
         give_up(&prefix);
@@ -158,15 +157,13 @@ fn trimming_gives_memory_back() {
 /// Instructions of a few hundred tokens, which begin with `topic`.
 fn instructions(topic: &str) -> NativeMessage {
     let rule = "Answer in one short sentence, and say so where you do not know. ";
-    NativeMessage {
-        role: NativeRole::System,
-        content: format!("You know everything about {topic}. {}", rule.repeat(20)),
-    }
+    let content = format!("You know everything about {topic}. {}", rule.repeat(20));
+    message(NativeRole::System, &content)
 }
 
 /// Asks a question after the instructions on `topic`, and reads the answer to its end.
 fn ask(engine: &NativeEngine, topic: &str, options: NativeRequestOptions) -> NativeUsage {
-    let question = NativeMessage { role: NativeRole::User, content: "Where are they?".to_owned() };
+    let question = user("Where are they?");
     let options = NativeRequestOptions { max_tokens: Some(4), ..options };
     read(&engine.chat(vec![instructions(topic), question], options).expect("queued")).usage
 }

@@ -3,7 +3,7 @@
 use indwell_mobile::cache::{NativeCacheMode, NativeCacheTier};
 use indwell_mobile::engine::NativeEngine;
 use indwell_mobile::error::{NativeError, NativeErrorKind};
-use indwell_mobile::options::{NativeEngineOptions, NativeRequestOptions};
+use indwell_mobile::options::{NativeEngineOptions, NativeRequestOptions, NativeSampling};
 
 use crate::rig::{Answer, block_on, keeping, load, parts, read, try_load, wait_until};
 
@@ -60,8 +60,8 @@ fn modes_and_salts_reach_the_engine() {
     assert_eq!(kind, NativeErrorKind::NotCached);
     assert!(details.remedy.is_some(), "{details:?}");
 
-    let random =
-        NativeRequestOptions { temperature: Some(1.0), ..mode(NativeCacheMode::OnlyIfCached) };
+    let sampling = NativeSampling { temperature: Some(1.0), ..NativeSampling::default() };
+    let random = NativeRequestOptions { sampling, ..mode(NativeCacheMode::OnlyIfCached) };
     let (kind, details) = parts(ask(&engine, random).expect_err("never stored"));
     assert_eq!((kind, details.field.as_deref()), (NativeErrorKind::InvalidRequest, Some("cache")));
 

@@ -11,6 +11,7 @@ use indwell_mobile::cache::NativeCacheStats;
 use indwell_mobile::engine::NativeEngine;
 use indwell_mobile::error::{NativeError, NativeErrorDetails, NativeErrorKind};
 use indwell_mobile::event::{NativeEvent, NativeFinishReason, NativeTokenLogprob, NativeUsage};
+use indwell_mobile::message::{NativeMessage, NativeRole};
 use indwell_mobile::options::NativeEngineOptions;
 use indwell_mobile::stream::NativeStream;
 
@@ -47,24 +48,49 @@ pub(crate) fn try_load(options: NativeEngineOptions) -> Result<Arc<NativeEngine>
     block_on(NativeEngine::load(model, options, None))
 }
 
-/// Reads an answer to its end.
+/// A message that has a content alone.
+pub(crate) fn message(role: NativeRole, content: &str) -> NativeMessage {
+    NativeMessage {
+        role,
+        content: content.to_owned(),
+        name: None,
+        reasoning: None,
+        tool_calls: Vec::new(),
+        tool_call_id: None,
+    }
+}
+
+pub(crate) fn user(content: &str) -> NativeMessage {
+    message(NativeRole::User, content)
+}
+
+/// Reads an answer of text alone to its end.
 pub(crate) fn read(stream: &Arc<NativeStream>) -> Answer {
     let (mut answer, mut logprobs) = (String::new(), Vec::new());
+    for event in batches(stream) {
+        match event {
+            NativeEvent::Text { text, logprobs: more, .. } => {
+                answer.push_str(&text);
+                logprobs.extend(more);
+            }
+            NativeEvent::Finished { reason, usage, .. } => {
+                return Answer { text: answer, logprobs, reason, usage };
+            }
+            other => panic!("an answer ends with what it took, not with {other:?}"),
+        }
+    }
+    panic!("a stream says how it ended")
+}
+
+/// Every event, to the end.
+pub(crate) fn batches(stream: &Arc<NativeStream>) -> Vec<NativeEvent> {
+    let mut events = Vec::new();
     loop {
         let batch = block_on(Arc::clone(stream).next_batch());
-        assert!(!batch.is_empty(), "a stream says how it ended");
-        for event in batch {
-            match event {
-                NativeEvent::Text { text, logprobs: more } => {
-                    answer.push_str(&text);
-                    logprobs.extend(more);
-                }
-                NativeEvent::Finished { reason, usage, .. } => {
-                    return Answer { text: answer, logprobs, reason, usage };
-                }
-                other => panic!("an answer ends with what it took, not with {other:?}"),
-            }
+        if batch.is_empty() {
+            return events;
         }
+        events.extend(batch);
     }
 }
 

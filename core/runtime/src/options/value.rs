@@ -50,6 +50,24 @@ impl OptionValue {
 }
 
 impl OptionValue {
+    /// The value that a JSON text says, for the option called `name`: for callers who have options as
+    /// JSON, or no other form of objects.
+    ///
+    /// # Errors
+    /// `invalid_request` for text that is no JSON, with what is wrong and where, and for values more
+    /// than about 128 deep.
+    pub fn from_json(name: &str, text: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            Error::invalid(
+                name,
+                OptionValue::from(text).shown(),
+                "valid JSON",
+                format!("correct it: {error}"),
+            )
+        })?;
+        Ok(value.into())
+    }
+
     /// The value as JSON, for the option called `name`.
     ///
     /// # Errors
@@ -163,5 +181,28 @@ impl<T: Into<OptionValue>> From<Vec<T>> for OptionValue {
 impl<T: Into<OptionValue>> From<Option<T>> for OptionValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(OptionValue::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_in_its_order() {
+        let value = OptionValue::from_json("x", r#"{"b": [1, 2.5, null], "a": "é"}"#);
+        let list = vec![OptionValue::Int(1), OptionValue::Float(2.5), OptionValue::Null];
+        let fields = [("b".to_owned(), OptionValue::List(list)), ("a".to_owned(), "é".into())];
+        assert_eq!(value.expect("JSON"), OptionValue::Object(fields.into()));
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_with_its_place() {
+        for text in ["", "{\"a\": }", "{} {}", "NaN", "1e999", &"[".repeat(500)] {
+            let error = OptionValue::from_json("tools", text).expect_err(text);
+            assert_eq!(error.details().field.as_deref(), Some("tools"));
+            let remedy = error.details().remedy.as_deref().expect("a remedy");
+            assert!(remedy.contains(" at line 1 column "), "{remedy}");
+        }
     }
 }

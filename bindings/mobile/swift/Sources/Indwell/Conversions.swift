@@ -1,119 +1,6 @@
-// Values on their way to and from the native library: converted, not judged.
+// What the native library says of itself, converted: models, numbers, devices, progress, errors.
 
 internal import IndwellNative
-
-extension Message {
-    var native: NativeMessage {
-        let role: NativeRole =
-            switch role {
-            case .system: .system
-            case .user: .user
-            case .assistant: .assistant
-            }
-        return NativeMessage(role: role, content: content)
-    }
-}
-
-extension EngineOptions {
-    var native: NativeEngineOptions {
-        NativeEngineOptions(
-            contextTokens: contextTokens.map(Int64.init),
-            sequencesMax: sequencesMax.map(Int64.init),
-            batchTokens: batchTokens.map(Int64.init),
-            prefillChunkTokens: prefillChunkTokens.map(Int64.init),
-            threads: threads.map(Int64.init),
-            queueRequestsMax: queueRequestsMax.map(Int64.init),
-            queueTokensMax: queueTokensMax.map(Int64.init),
-            defaultMaxTokens: defaultMaxTokens.map(Int64.init),
-            gpuLayers: gpuLayers.map(Int64.init),
-            flashAttention: flashAttention,
-            streamCapacity: streamCapacity.map(Int64.init),
-            prefixCacheTokens: prefixCacheTokens.map(Int64.init),
-            hostCacheBytes: hostCacheBytes.map(Int64.init),
-            diskCacheDir: diskCacheDir,
-            diskCacheBytes: diskCacheBytes.map(Int64.init),
-            responseCacheBytes: responseCacheBytes.map(Int64.init),
-            responseCacheTtlMs: responseCacheTtl.map(\.milliseconds),
-            responseCacheDir: responseCacheDir
-        )
-    }
-}
-
-extension RequestOptions {
-    var native: NativeRequestOptions {
-        NativeRequestOptions(
-            maxTokens: maxTokens.map(Int64.init),
-            temperature: temperature,
-            topK: topK.map(Int64.init),
-            topP: topP,
-            minP: minP,
-            seed: seed.map(Int64.init),
-            stop: stop,
-            timeoutMs: timeout.map(\.milliseconds),
-            logprobs: logprobs,
-            cache: cache.map(\.native),
-            cacheSalt: cacheSalt,
-            cacheTtlMs: cacheTtl.map(\.milliseconds),
-            semantic: semantic.map(\.native)
-        )
-    }
-}
-
-extension CacheMode {
-    fileprivate var native: NativeCacheMode {
-        switch self {
-        case .use: .use
-        case .bypass: .bypass
-        case .refresh: .refresh
-        case .onlyIfCached: .onlyIfCached
-        }
-    }
-}
-
-extension Duration {
-    var milliseconds: Double {
-        Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
-    }
-}
-
-extension FinishReason {
-    init(_ reason: NativeFinishReason) {
-        switch reason {
-        case .stop: self = .stop
-        case .length: self = .length
-        }
-    }
-}
-
-extension TokenLogprob {
-    init(_ entry: NativeTokenLogprob) {
-        self.init(token: entry.token, logprob: entry.logprob)
-    }
-}
-
-extension Usage {
-    init(_ usage: NativeUsage) {
-        self.init(
-            promptTokens: Int(usage.promptTokens),
-            completionTokens: Int(usage.completionTokens),
-            cachedTokens: Int(usage.cachedTokens),
-            cache: usage.cache.map(CacheTier.init),
-            semanticDistance: usage.semanticDistance
-        )
-    }
-}
-
-extension CacheTier {
-    init(_ tier: NativeCacheTier) {
-        switch tier {
-        case .response: self = .response
-        case .semantic: self = .semantic
-        case .resident: self = .resident
-        case .host: self = .host
-        case .disk: self = .disk
-        }
-    }
-}
 
 extension CacheStats {
     init(_ stats: NativeCacheStats) {
@@ -152,18 +39,6 @@ extension CacheTierStats {
             hits: Int(clamping: stats.hits),
             hitTokens: Int(clamping: stats.hitTokens),
             evictions: Int(clamping: stats.evictions)
-        )
-    }
-}
-
-extension Timings {
-    init(_ timings: NativeTimings) {
-        self.init(
-            queuedMs: timings.queuedMs,
-            prefillMs: timings.prefillMs,
-            ttftMs: timings.ttftMs,
-            decodeMs: timings.decodeMs,
-            totalMs: timings.totalMs
         )
     }
 }

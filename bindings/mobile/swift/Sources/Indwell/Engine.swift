@@ -1,4 +1,4 @@
-// The engine: load, submit, keep, stats, close. Owns the native engine; knows nothing of how an answer is read.
+// The engine: load, submit, dispatch, keep, stats, close. Owns the native engine; knows nothing of how an answer is read.
 
 import Foundation
 internal import IndwellNative
@@ -76,6 +76,28 @@ public final class Engine: Sendable {
         }
     }
 
+    /// Answers a request in the shape of OpenAI's HTTP API, without HTTP: chat completions, completions and models, with
+    /// or without `/v1` before their paths.
+    ///
+    /// ```swift
+    /// let body = #"{"messages": [{"role": "user", "content": "Hello"}], "stream": true}"#
+    /// for try await event in engine.dispatch("POST", "/v1/chat/completions", body: Data(body.utf8)) {
+    ///     if case .chunk(let text) = event { print(text, terminator: "") }
+    /// }
+    /// ```
+    ///
+    /// What goes wrong with the request is a response in OpenAI's shape, with its status, not an error that is thrown.
+    ///
+    /// - Parameters:
+    ///   - method: such as `GET` and `POST`.
+    ///   - path: such as `/v1/models`.
+    ///   - body: the request's JSON.
+    public func dispatch(_ method: String, _ path: String, body: Data = Data()) -> HttpExchange {
+        HttpExchange { [native] in
+            native.dispatch(method: method, path: path, body: body)
+        }
+    }
+
     /// Computes the beginning of chats that is one message of a user, and keeps it. As
     /// ``cachePrefix(_:cacheSalt:timeout:)-([Message],_,_)``.
     public func cachePrefix(
@@ -146,6 +168,11 @@ public final class Engine: Sendable {
     /// The engine's counters, at this moment; after ``close()``, its last ones.
     public func stats() throws -> EngineStats {
         EngineStats(try callNative { try native.stats() })
+    }
+
+    /// The engine's counters as Prometheus reads them, in OpenMetrics' text format.
+    public func metricsText() throws -> String {
+        try callNative { try native.metricsText() }
     }
 
     /// Whether it serves no more: closed, or failed inside.

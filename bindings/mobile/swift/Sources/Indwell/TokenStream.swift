@@ -2,7 +2,7 @@
 
 internal import IndwellNative
 
-/// The answer to one request: any number of ``Event/text(_:)``, then one ``Event/finished(_:)``.
+/// The answer to one request: any number of ``Event/text(_:)`` and other events, then one ``Event/finished(_:)``.
 ///
 /// Each iteration is a request of its own, which starts when it is first read. It is cancelled when its iterator goes
 /// away before the end, as after `break`, or when the task that waits for the next event is cancelled, which then
@@ -29,25 +29,20 @@ public struct TokenStream: AsyncSequence, Sendable {
     ///
     /// - Throws: ``IndwellError`` where the request fails, `CancellationError` where the task is cancelled.
     public func reply() async throws -> Reply {
-        var text = ""
-        var logprobs: [TokenLogprob] = []
-        for try await event in self {
-            switch event {
-            case .text(let delta):
-                text += delta.text
-                logprobs += delta.logprobs
-            case .finished(let end):
-                return Reply(
-                    text: text,
-                    finishReason: end.reason,
-                    usage: end.usage,
-                    timings: end.timings,
-                    decodeTokensPerSecond: end.decodeTokensPerSecond,
-                    logprobs: logprobs
-                )
+        try Task.checkCancellation()
+        let stream = try callNative(submit)
+        do {
+            let reply = try await withTaskCancellationHandler {
+                try await awaitNative { try await stream.reply() }
+            } onCancel: {
+                stream.cancel()
             }
+            return Reply(reply)
+        } catch {
+            // Who cancelled hears of that, not of the request's end.
+            try Task.checkCancellation()
+            throw error
         }
-        throw IndwellError.internal("the stream ended without saying why")
     }
 
     /// Reads one request's events.
@@ -103,8 +98,18 @@ public struct TokenStream: AsyncSequence, Sendable {
 
         private mutating func received(_ event: NativeEvent) throws -> Event {
             switch event {
-            case .text(let text, let logprobs):
-                return .text(TextDelta(text: text, logprobs: logprobs.map(TokenLogprob.init)))
+            case .promptLogprobs(let tokens):
+                return .promptLogprobs(tokens.map(PromptLogprob.init))
+            case .reasoning(let choice, let text):
+                return .reasoning(ReasoningDelta(reasoning: text, choice: Int(choice)))
+            case .text(let choice, let text, let logprobs):
+                return .text(TextDelta(text: text, logprobs: logprobs.map(TokenLogprob.init), choice: Int(choice)))
+            case .toolCall(let choice, let index, let id, let name, let arguments):
+                return .toolCall(
+                    ToolCallDelta(index: Int(index), id: id, name: name, arguments: arguments, choice: Int(choice))
+                )
+            case .choiceFinished(let choice, let reason):
+                return .choiceFinished(ChoiceFinished(choice: Int(choice), reason: FinishReason(reason)))
             case .finished(let reason, let usage, let timings, let decodeTokensPerSecond):
                 state = .ended
                 return .finished(

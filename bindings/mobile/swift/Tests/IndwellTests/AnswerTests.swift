@@ -94,4 +94,63 @@ import Testing
         #expect(try engine.stats().requestsCancelled == 1)
         try engine.close()
     }
+
+    @Test func anAnswerFitsItsSchema() async throws {
+        struct City: Decodable { let name: String, large: Bool }
+        let engine = try await Engine.load(model)
+        let schema: Json = """
+            {"type": "object", "required": ["name", "large"], "additionalProperties": false,
+             "properties": {"name": {"type": "string", "maxLength": 12}, "large": {"type": "boolean"}}}
+            """
+        let options = RequestOptions(maxTokens: 64, jsonSchema: schema)
+        let reply = try await engine.chat("Name a city.", options: options).reply()
+        _ = try JSONDecoder().decode(City.self, from: Data(reply.text.utf8))
+        do {
+            _ = try await engine.chat("Hello", options: RequestOptions(jsonSchema: "{")).reply()
+            Issue.record("a schema that is no JSON was taken")
+        } catch let error as IndwellError {
+            #expect(error.details.field == "jsonSchema")
+        }
+        try engine.close()
+    }
+
+    @Test func aToolIsCalled() async throws {
+        let engine = try await Engine.load(model)
+        let tool = Tool(
+            name: "look_up",
+            parameters: #"{"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}}, "required": ["city"]}"#
+        )
+        let options = RequestOptions(maxTokens: 96, tools: [tool], toolChoice: .required)
+        let question = Message.user("What is the weather in Paris?")
+        let stream = engine.chat([question], options: options)
+        var arguments = ""
+        for try await event in stream {
+            if case .toolCall(let delta) = event, delta.index == 0 { arguments += delta.arguments }
+        }
+        let reply = try await stream.reply()
+        #expect(reply.finishReason == .toolCalls)
+        #expect(reply.toolCalls.first?.arguments == arguments)
+        let conversation = [question, reply.message] + reply.toolCalls.map { Message.tool($0.id, "clear, 21 degrees") }
+        var answering = options
+        answering.toolChoice = .never
+        #expect(try await engine.chat(conversation, options: answering).reply().toolCalls.isEmpty)
+        try engine.close()
+    }
+
+    @Test func aRequestInOpenAIsShapeIsAnswered() async throws {
+        let engine = try await Engine.load(model)
+        var statuses: [Int] = []
+        var body = ""
+        let request = #"{"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "stream": true}"#
+        for try await event in engine.dispatch("POST", "/v1/chat/completions", body: Data(request.utf8)) {
+            switch event {
+            case .head(let status, _): statuses.append(status)
+            case .chunk(let text): body += text
+            }
+        }
+        #expect(statuses == [200])
+        #expect(body.hasPrefix("data: ") && body.hasSuffix("data: [DONE]\n\n"))
+        #expect(try engine.metricsText().contains("# TYPE "))
+        try engine.close()
+    }
 }

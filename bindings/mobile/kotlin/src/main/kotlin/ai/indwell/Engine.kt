@@ -1,10 +1,11 @@
-// The engine: load, submit, keep, stats, close. Owns the native engine; knows nothing of how an answer is read.
+// The engine: load, submit, dispatch, keep, stats, close. Owns the native engine; knows nothing of how an answer is read.
 
 package ai.indwell
 
 import ai.indwell.ffi.NativeEngine
 import ai.indwell.ffi.NativeProgress
 import ai.indwell.ffi.NativeProgressListener
+import kotlinx.coroutines.flow.Flow
 import kotlin.time.Duration
 
 /**
@@ -38,7 +39,8 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
      * Asks for the answer to a conversation, through the model's own chat template.
      *
      * The request starts when the stream is collected, each time it is collected. Then it can fail with
-     * [IndwellException.InvalidRequest] for no messages, an option out of its range or text that is not Unicode,
+     * [IndwellException.InvalidRequest] for no messages, an option out of its range, a grammar that can't be compiled or
+     * text that is not Unicode,
      * [IndwellException.ContextOverflow] for a conversation longer than the context,
      * [IndwellException.Unsupported] for a model without a chat template, [IndwellException.Overloaded] for a full queue,
      * and [IndwellException.EngineClosed].
@@ -63,6 +65,43 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
         parseSpecial: Boolean = false,
     ): TokenStream = TokenStream {
         native.complete(requireUnicode("prompt", prompt), parseSpecial, options.toNative())
+    }
+
+    /**
+     * Answers a request in the shape of OpenAI's HTTP API, without HTTP: chat completions, completions and models, with or
+     * without `/v1` before their paths.
+     *
+     * ```kotlin
+     * val body = """{"model": "any", "messages": [{"role": "user", "content": "Hello"}], "stream": true}"""
+     * engine.dispatch("POST", "/v1/chat/completions", body).collect { event ->
+     *     when (event) {
+     *         is HttpEvent.Head -> println("${event.status}")
+     *         is HttpEvent.Chunk -> print(event.text)
+     *     }
+     * }
+     * ```
+     *
+     * The flow is one [HttpEvent.Head] and then any number of [HttpEvent.Chunk]: one for JSON, one an event for a stream of
+     * events. It is cold, and cancelled as a [TokenStream] is. What goes wrong with the request is a response in OpenAI's
+     * shape, with its status, not an exception.
+     *
+     * @param method such as `GET` and `POST`
+     * @param path such as `/v1/models`
+     * @param body the request's JSON
+     */
+    public fun dispatch(method: String, path: String, body: String = ""): Flow<HttpEvent> = exchange {
+        native.dispatch(
+            requireUnicode("method", method),
+            requireUnicode("path", path),
+            requireUnicode("body", body).encodeToByteArray(),
+        )
+    }
+
+    /** As [dispatch] with a text, for bodies that come as bytes. */
+    public fun dispatch(method: String, path: String, body: ByteArray): Flow<HttpEvent> {
+        // Bytes that their owner goes on to change must not change a request that has not started.
+        val sent = body.copyOf()
+        return exchange { native.dispatch(requireUnicode("method", method), requireUnicode("path", path), sent) }
     }
 
     /**
@@ -135,6 +174,11 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
      * The engine's counters, at this moment; after [close], its last ones.
      */
     public fun stats(): EngineStats = callNative { native.stats() }.toEngineStats()
+
+    /**
+     * The engine's counters as Prometheus reads them, in OpenMetrics' text format.
+     */
+    public fun metricsText(): String = callNative { native.metricsText() }
 
     /**
      * Ends every request with [IndwellException.EngineClosed] and frees the model. A second call does nothing.

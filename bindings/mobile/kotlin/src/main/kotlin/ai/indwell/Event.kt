@@ -4,23 +4,69 @@ package ai.indwell
 
 /** One thing that a [TokenStream] says. */
 public sealed interface Event {
-    /** What this event adds to the answer; empty for [Finished]. */
-    public val text: String
+    /** What this event adds to the answer; empty for all but [TextDelta]. */
+    public val text: String get() = ""
 }
+
+/**
+ * The prompt's tokens with their log-probabilities: once, before all else, where [RequestOptions.promptLogprobs] asked.
+ *
+ * @property tokens one entry for each token of the prompt
+ */
+public data class PromptLogprobs(val tokens: List<PromptLogprob>) : Event
+
+/**
+ * More of what the model thinks before it answers.
+ *
+ * @property reasoning the next characters, always whole ones
+ * @property choice which of several answers; 0 where there is one
+ */
+public data class ReasoningDelta(val reasoning: String, val choice: Int = 0) : Event
 
 /**
  * More of the answer.
  *
  * @property text the next characters, always whole ones; empty where an event brings log-probabilities only
- * @property logprobs one entry for each token since the last event; empty unless [RequestOptions.logprobs] asked
+ * @property logprobs one entry for each token since the last event, those of reasoning and of tool calls included; empty
+ * unless [RequestOptions.logprobs] asked
+ * @property choice which of several answers; 0 where there is one
  */
-public data class TextDelta(override val text: String, val logprobs: List<TokenLogprob> = emptyList()) : Event
+public data class TextDelta(
+    override val text: String,
+    val logprobs: List<TokenLogprob> = emptyList(),
+    val choice: Int = 0,
+) : Event
 
 /**
- * The answer is whole. The last event of a stream.
+ * More of a tool call.
  *
+ * @property index which of the answer's calls, from 0
+ * @property id the call's id; of its first event
+ * @property name the tool's name; of its first event
+ * @property arguments more of the arguments, which are JSON once the call is whole
+ * @property choice which of several answers; 0 where there is one
+ */
+public data class ToolCallDelta(
+    val index: Int,
+    val id: String?,
+    val name: String?,
+    val arguments: String,
+    val choice: Int = 0,
+) : Event
+
+/**
+ * One of several answers is whole: once for each, where [RequestOptions.n] asked for several.
+ *
+ * @property choice which one
  * @property reason why it ended
- * @property usage what it took
+ */
+public data class ChoiceFinished(val choice: Int, val reason: FinishReason) : Event
+
+/**
+ * The answer is whole, or all of them are. The last event of a stream.
+ *
+ * @property reason why it ended; of several answers, the first one
+ * @property usage what it took; of several answers, all of them
  * @property timings where the time went
  * @property decodeTokensPerSecond tokens after the first, by the time that they took; 0 where there are fewer than two
  */
@@ -29,9 +75,7 @@ public data class Finished(
     val usage: Usage,
     val timings: Timings,
     val decodeTokensPerSecond: Double,
-) : Event {
-    override val text: String get() = ""
-}
+) : Event
 
 /** Why an answer ended. */
 public enum class FinishReason {
@@ -40,15 +84,37 @@ public enum class FinishReason {
 
     /** [RequestOptions.maxTokens] or the end of the context was reached. */
     LENGTH,
+
+    /** The model ended it, and calls tools. */
+    TOOL_CALLS,
 }
 
 /**
- * A token and how likely the model held it.
+ * A token of an answer and how likely the model held it.
+ *
+ * @property token its id in the model's vocabulary
+ * @property logprob the natural logarithm of its probability at temperature 1, before any filter
+ * @property top the likeliest tokens in its place, likeliest first; empty unless [RequestOptions.topLogprobs] asked
+ */
+public data class TokenLogprob(val token: Int, val logprob: Float, val top: List<TopLogprob> = emptyList())
+
+/**
+ * A token of a prompt and how likely the model held it.
+ *
+ * @property token its id in the model's vocabulary
+ * @property logprob the natural logarithm of its probability after the tokens before it, at temperature 1; null for the
+ * first one, which has none before it
+ * @property top the likeliest tokens in its place, likeliest first; empty unless [RequestOptions.topLogprobs] asked
+ */
+public data class PromptLogprob(val token: Int, val logprob: Float?, val top: List<TopLogprob> = emptyList())
+
+/**
+ * A token that could have come.
  *
  * @property token its id in the model's vocabulary
  * @property logprob the natural logarithm of its probability at temperature 1, before any filter
  */
-public data class TokenLogprob(val token: Int, val logprob: Float)
+public data class TopLogprob(val token: Int, val logprob: Float)
 
 /**
  * What a request took, in tokens.
@@ -86,23 +152,4 @@ public data class Timings(
     val ttftMs: Double,
     val decodeMs: Double,
     val totalMs: Double,
-)
-
-/**
- * A whole answer.
- *
- * @property text the answer
- * @property finishReason why it ended
- * @property usage what it took
- * @property timings where the time went
- * @property decodeTokensPerSecond tokens after the first, by the time that they took; 0 where there are fewer than two
- * @property logprobs one entry for each token of the answer; empty unless [RequestOptions.logprobs] asked for them
- */
-public data class Reply(
-    val text: String,
-    val finishReason: FinishReason,
-    val usage: Usage,
-    val timings: Timings,
-    val decodeTokensPerSecond: Double,
-    val logprobs: List<TokenLogprob>,
 )

@@ -11,7 +11,7 @@ import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.flow
 
 /**
- * The answer to one request: any number of [TextDelta], then one [Finished].
+ * The answer to one request: any number of [TextDelta] and other events, then one [Finished].
  *
  * The flow is cold: each collection is a request of its own, which starts then and is cancelled when the collection
  * ends early, by an exception, by `take`, or because the collecting coroutine is cancelled. Cancelling frees the
@@ -22,46 +22,31 @@ import kotlinx.coroutines.flow.flow
  *
  * Collecting throws the [IndwellException] that the request fails with.
  */
-public class TokenStream internal constructor(submit: () -> NativeStream) : Flow<Event> by flow({ emitAnswer(submit) }) {
+public class TokenStream internal constructor(private val submit: () -> NativeStream) :
+    Flow<Event> by flow({ reading(submit) { emitBatches(it) } }) {
     /**
      * Waits for the whole answer. Each call is a request of its own, as each collection is.
      *
      * @throws IndwellException where the request fails
      */
-    public suspend fun reply(): Reply {
-        val text = StringBuilder()
-        val logprobs = ArrayList<TokenLogprob>()
-        var end: Finished? = null
-        collect { event ->
-            when (event) {
-                is TextDelta -> {
-                    text.append(event.text)
-                    logprobs += event.logprobs
-                }
-                is Finished -> end = event
-            }
+    public suspend fun reply(): Reply = reading(submit) { stream ->
+        try {
+            awaitNative { stream.reply() }.toReply()
+        } catch (failure: IndwellException) {
+            JvmExit.suspendIfUnderway()
+            throw failure
         }
-        val finished = checkNotNull(end) { "a flow that ends without an exception ends with Finished" }
-        return Reply(
-            text = text.toString(),
-            finishReason = finished.reason,
-            usage = finished.usage,
-            timings = finished.timings,
-            decodeTokensPerSecond = finished.decodeTokensPerSecond,
-            logprobs = logprobs,
-        )
     }
 }
 
-private suspend fun FlowCollector<Event>.emitAnswer(submit: () -> NativeStream) {
+/** What [read] makes of the stream that [submit] gives, which is cancelled as soon as this coroutine is. */
+private suspend fun <T> reading(submit: () -> NativeStream, read: suspend (NativeStream) -> T): T =
     callNative(submit).use { stream ->
         coroutineScope {
             val watch = whenThisScopeEnds { stream.cancel() }
-            emitBatches(stream)
-            watch.cancel()
+            read(stream).also { watch.cancel() }
         }
     }
-}
 
 /** Emits what [stream] says up to [Finished]; throws for the other two ends. */
 private suspend fun FlowCollector<Event>.emitBatches(stream: NativeStream) {
@@ -70,7 +55,11 @@ private suspend fun FlowCollector<Event>.emitBatches(stream: NativeStream) {
         if (batch.isEmpty()) throw IndwellException.Internal("the stream ended without saying why")
         for (event in batch) {
             when (event) {
+                is NativeEvent.PromptLogprobs -> emit(event.toPromptLogprobs())
+                is NativeEvent.Reasoning -> emit(event.toReasoningDelta())
                 is NativeEvent.Text -> emit(event.toTextDelta())
+                is NativeEvent.ToolCall -> emit(event.toToolCallDelta())
+                is NativeEvent.ChoiceFinished -> emit(event.toChoiceFinished())
                 is NativeEvent.Finished -> return emit(event.toFinished())
                 is NativeEvent.Cancelled -> throw IndwellException.Cancelled("the request was cancelled")
                 is NativeEvent.Failed -> {

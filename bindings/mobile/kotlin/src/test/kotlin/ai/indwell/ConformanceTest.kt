@@ -10,12 +10,10 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.boolean
-import kotlinx.serialization.json.double
 import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
-import kotlinx.serialization.json.long
 import org.junit.jupiter.api.AfterAll
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
@@ -30,7 +28,6 @@ import org.junit.jupiter.api.TestInstance
 import java.nio.file.Path
 import kotlin.io.path.listDirectoryEntries
 import kotlin.io.path.readText
-import kotlin.time.Duration.Companion.milliseconds
 
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ConformanceTest {
@@ -62,6 +59,8 @@ class ConformanceTest {
         assumeFalse(chatsWithParseSpecial, "chat has no parseSpecial in Kotlin")
         val timesWithNan = options.any { (name, value) -> name.endsWith("_ms") && (value as? JsonPrimitive)?.content == "NaN" }
         assumeFalse(timesWithNan, "a Duration is never NaN in Kotlin")
+        val messages = (case["messages"] as? JsonArray)?.map { it.jsonObject }.orEmpty()
+        assumeFalse(messages.any { messageOf(it) == null }, "messages have roles of a type, and text, in Kotlin")
         val expect = case.getValue("expect").jsonObject
         // Each mode computes its answer, unless the case asks twice.
         runBlocking { engine.invalidateResponses() }
@@ -101,20 +100,11 @@ class ConformanceTest {
     /** The texts joined are the reply's text, where a second answer must be the first one again. */
     private suspend fun checkJoins(streamed: Reply, stream: TokenStream, options: JsonObject) {
         val repeatable = "temperature" !in options || "seed" in options
-        if (repeatable) assertEquals(stream.reply().text, streamed.text)
-    }
-
-    private fun List<Event>.toReply(): Reply {
-        val end = last() as Finished
-        assertEquals(1, count { it is Finished })
-        return Reply(
-            text = joinToString("") { it.text },
-            finishReason = end.reason,
-            usage = end.usage,
-            timings = end.timings,
-            decodeTokensPerSecond = end.decodeTokensPerSecond,
-            logprobs = filterIsInstance<TextDelta>().flatMap { it.logprobs },
-        )
+        if (!repeatable) return
+        val reply = stream.reply()
+        assertEquals(reply.text, streamed.text)
+        assertEquals(reply.reasoning, streamed.reasoning)
+        assertEquals(reply.toolCalls.map { it.name to it.arguments }, streamed.toolCalls.map { it.name to it.arguments })
     }
 
     private fun check(reply: Reply, what: String, value: JsonElement): Unit = when (what) {
@@ -127,11 +117,19 @@ class ConformanceTest {
         "text_starts_with" -> assertTrue(reply.text.startsWith(value.text), reply.text)
         "text_excludes" -> value.jsonArray.forEach { assertFalse(it.text in reply.text, reply.text) }
         "text_not_empty" -> assertTrue(reply.text.isNotEmpty())
+        "tool_calls" -> checkCalls(reply.toolCalls, value.jsonArray)
         "logprobs" -> {
             assertEquals(reply.usage.completionTokens, reply.logprobs.size)
             assertTrue(reply.logprobs.all { it.logprob <= 0f })
         }
         else -> fail("expectation $what is not known here")
+    }
+
+    private fun checkCalls(calls: List<ToolCall>, expected: JsonArray) {
+        assertEquals(expected.map { it.jsonObject.text("name") }, calls.map { it.name })
+        assertEquals(expected.map { it.jsonObject["arguments"] }, calls.map { Json.parseToJsonElement(it.arguments) })
+        assertTrue(calls.all { it.id.startsWith("call_") }, "$calls")
+        assertEquals(calls.size, calls.distinctBy { it.id }.size, "$calls")
     }
 
     private fun check(thrown: Throwable?, expect: JsonObject) {
@@ -164,7 +162,7 @@ class ConformanceTest {
 
     private fun messagesOf(case: JsonObject): List<Message> {
         val messages = when (val given = case.getValue("messages")) {
-            is JsonArray -> given.map { it.jsonObject }.map { message(it.text("role"), it.text("content")) }
+            is JsonArray -> given.map { checkNotNull(messageOf(it.jsonObject)) { "Kotlin has no form of $it" } }
             else -> listOf(user(given.text))
         }
         if (messages.isEmpty()) return messages
@@ -172,55 +170,7 @@ class ConformanceTest {
         return messages.dropLast(1) + last.copy(content = last.content.repeat(repeatOf(case)))
     }
 
-    private fun message(role: String, content: String): Message =
-        Message(Role.entries.single { it.name.lowercase() == role }, content)
-
     private fun repeatOf(case: JsonObject): Int = case["repeat"]?.jsonPrimitive?.int ?: 1
-
-    private fun engineOptions(given: JsonObject): EngineOptions =
-        given.entries.fold(EngineOptions()) { options, (name, value) ->
-            when (name) {
-                "context_tokens" -> options.copy(contextTokens = value.jsonPrimitive.int)
-                "sequences_max" -> options.copy(sequencesMax = value.jsonPrimitive.int)
-                "batch_tokens" -> options.copy(batchTokens = value.jsonPrimitive.int)
-                "prefill_chunk_tokens" -> options.copy(prefillChunkTokens = value.jsonPrimitive.int)
-                "threads" -> options.copy(threads = value.jsonPrimitive.int)
-                "queue_requests_max" -> options.copy(queueRequestsMax = value.jsonPrimitive.int)
-                "queue_tokens_max" -> options.copy(queueTokensMax = value.jsonPrimitive.int)
-                "default_max_tokens" -> options.copy(defaultMaxTokens = value.jsonPrimitive.int)
-                "gpu_layers" -> options.copy(gpuLayers = value.jsonPrimitive.int)
-                "flash_attention" -> options.copy(flashAttention = value.jsonPrimitive.boolean)
-                "stream_capacity" -> options.copy(streamCapacity = value.jsonPrimitive.int)
-                "prefix_cache_tokens" -> options.copy(prefixCacheTokens = value.jsonPrimitive.int)
-                "host_cache_bytes" -> options.copy(hostCacheBytes = value.jsonPrimitive.long)
-                "disk_cache_dir" -> options.copy(diskCacheDir = value.text)
-                "disk_cache_bytes" -> options.copy(diskCacheBytes = value.jsonPrimitive.long)
-                "response_cache_bytes" -> options.copy(responseCacheBytes = value.jsonPrimitive.long)
-                "response_cache_ttl_ms" -> options.copy(responseCacheTtl = value.jsonPrimitive.double.milliseconds)
-                "response_cache_dir" -> options.copy(responseCacheDir = value.text)
-                else -> fail("option $name is not known here")
-            }
-        }
-
-    private fun requestOptions(given: JsonObject): RequestOptions =
-        given.entries.fold(RequestOptions()) { options, (name, value) ->
-            when (name) {
-                "max_tokens" -> options.copy(maxTokens = value.jsonPrimitive.int)
-                "temperature" -> options.copy(temperature = value.jsonPrimitive.double)
-                "top_k" -> options.copy(topK = value.jsonPrimitive.int)
-                "top_p" -> options.copy(topP = value.jsonPrimitive.double)
-                "min_p" -> options.copy(minP = value.jsonPrimitive.double)
-                "seed" -> options.copy(seed = value.jsonPrimitive.long)
-                "stop" -> options.copy(stop = value.jsonArray.map { it.text })
-                "timeout_ms" -> options.copy(timeout = value.jsonPrimitive.double.milliseconds)
-                "logprobs" -> options.copy(logprobs = value.jsonPrimitive.boolean)
-                "cache" -> options.copy(cache = CacheMode.entries.single { it.name.lowercase() == value.text })
-                "cache_salt" -> options.copy(cacheSalt = value.text)
-                "cache_ttl_ms" -> options.copy(cacheTtl = value.jsonPrimitive.double.milliseconds)
-                "parse_special" -> options
-                else -> fail("option $name is not known here")
-            }
-        }
 
     private fun flag(value: JsonElement?): Boolean = value?.jsonPrimitive?.boolean ?: false
 

@@ -41,6 +41,24 @@ class ExamplesTest {
         assertTrue(Regex("""answers were kept\n$""").containsMatchIn(output), output)
     }
 
+    @Test
+    fun `structured prints answers with a shape`() {
+        val output = run("ai.indwell.examples.structured.StructuredKt")
+        val answers = output.lines().filter { it.startsWith("  ") }.map { it.trim() }
+        assertEquals(3, answers.size, output)
+        assertTrue(Regex("""\{.*"name".*"country".*"population".*}""").matches(answers[0]), output)
+        assertTrue(answers[1] in listOf("yes", "no"), output)
+        assertTrue(Regex("""In the year \d{3,4}\.""").matches(answers[2]), output)
+        assertTrue(output.lines().any { it.startsWith("INVALID_REQUEST: regex") }, output)
+    }
+
+    @Test
+    fun `tools are called and answered`() {
+        val output = run("ai.indwell.examples.tools.ToolsKt")
+        assertTrue(Regex("""(?m)^get_weather\(\{.*"city".*}\)$""").containsMatchIn(output), output)
+        assertTrue(Regex("""(?m)^get_weather: \{.*"city".*}$""").containsMatchIn(output), output)
+    }
+
     private fun run(mainClass: String): String {
         val errors = File.createTempFile("indwell-example", ".err")
         try {

@@ -1,36 +1,4 @@
-// How an engine is loaded and a request is asked for. Plain values: the engine judges them, not their initializers.
-
-/// Who says a ``Message``.
-public enum Role: String, Sendable, Hashable {
-    /// Whoever runs the application: instructions that hold for the whole conversation.
-    case system
-    /// Whoever asks.
-    case user
-    /// The model.
-    case assistant
-}
-
-/// One turn of a conversation.
-public struct Message: Sendable, Hashable {
-    /// Who says it.
-    public var role: Role
-    /// What is said.
-    public var content: String
-
-    public init(role: Role, content: String) {
-        self.role = role
-        self.content = content
-    }
-
-    /// What the user says.
-    public static func user(_ content: String) -> Message { Message(role: .user, content: content) }
-
-    /// What the application says to the model.
-    public static func system(_ content: String) -> Message { Message(role: .system, content: content) }
-
-    /// What the model said.
-    public static func assistant(_ content: String) -> Message { Message(role: .assistant, content: content) }
-}
+// How an engine is loaded. Plain values: the engine judges them, not their initializers.
 
 /// How an engine is loaded. What is nil has its default. A value out of its range fails `Engine.load` with
 /// `invalidRequest`.
@@ -76,6 +44,12 @@ public struct EngineOptions: Sendable, Hashable {
     /// The folder of answers that outlive the process, which is made if it is not there; none. One engine at a time uses
     /// it: loading a second one fails with `io`.
     public var responseCacheDir: String?
+    /// The Jinja template of chats; the model's own.
+    public var chatTemplate: String?
+    /// How the model writes tool calls, by the parser's name; found from the template.
+    public var toolParser: String?
+    /// How the model marks what it thinks, by the parser's name; found from the template.
+    public var reasoningParser: String?
 
     public init(
         contextTokens: Int? = nil,
@@ -95,7 +69,10 @@ public struct EngineOptions: Sendable, Hashable {
         diskCacheBytes: Int? = nil,
         responseCacheBytes: Int? = nil,
         responseCacheTtl: Duration? = nil,
-        responseCacheDir: String? = nil
+        responseCacheDir: String? = nil,
+        chatTemplate: String? = nil,
+        toolParser: String? = nil,
+        reasoningParser: String? = nil
     ) {
         self.contextTokens = contextTokens
         self.sequencesMax = sequencesMax
@@ -115,67 +92,8 @@ public struct EngineOptions: Sendable, Hashable {
         self.responseCacheBytes = responseCacheBytes
         self.responseCacheTtl = responseCacheTtl
         self.responseCacheDir = responseCacheDir
-    }
-}
-
-/// How an answer is made. What is nil has its default. A value out of its range fails the request with
-/// `invalidRequest`.
-public struct RequestOptions: Sendable, Hashable {
-    /// Tokens of the answer at most, at least 1; ``EngineOptions/defaultMaxTokens``.
-    public var maxTokens: Int?
-    /// How freely the model chooses, 0 or more; 0 takes the likeliest token every time.
-    public var temperature: Double?
-    /// Choose among the so many likeliest tokens; 0 for all.
-    public var topK: Int?
-    /// Choose among the likeliest tokens that together have this probability, above 0 and at most 1.
-    public var topP: Double?
-    /// Leave out tokens below this part of the likeliest one's probability, from 0 to 1.
-    public var minP: Double?
-    /// What the choice starts from, 0 to 4294967294: the same seed makes the same choices; a fresh one.
-    public var seed: Int?
-    /// The answer ends before the first of these, 64 at most, none of them empty.
-    public var stop: [String]?
-    /// The request fails with `deadlineExceeded` after this time, waiting included; more than zero.
-    public var timeout: Duration?
-    /// Whether log-probabilities are wanted.
-    public var logprobs: Bool?
-    /// How the request uses the caches; ``CacheMode/use``.
-    public var cache: CacheMode?
-    /// Shares cached prefixes and answers only with requests that have the same salt, 1 to 1024 bytes: for tenants that
-    /// must not learn of each other's prompts; none.
-    public var cacheSalt: String?
-    /// How long this answer is kept for the same questions, more than zero; ``EngineOptions/responseCacheTtl``.
-    public var cacheTtl: Duration?
-    /// Lets the answer to an earlier question that means the same serve this one; the same question only.
-    public var semantic: Semantic?
-
-    public init(
-        maxTokens: Int? = nil,
-        temperature: Double? = nil,
-        topK: Int? = nil,
-        topP: Double? = nil,
-        minP: Double? = nil,
-        seed: Int? = nil,
-        stop: [String]? = nil,
-        timeout: Duration? = nil,
-        logprobs: Bool? = nil,
-        cache: CacheMode? = nil,
-        cacheSalt: String? = nil,
-        cacheTtl: Duration? = nil,
-        semantic: Semantic? = nil
-    ) {
-        self.maxTokens = maxTokens
-        self.temperature = temperature
-        self.topK = topK
-        self.topP = topP
-        self.minP = minP
-        self.seed = seed
-        self.stop = stop
-        self.timeout = timeout
-        self.logprobs = logprobs
-        self.cache = cache
-        self.cacheSalt = cacheSalt
-        self.cacheTtl = cacheTtl
-        self.semantic = semantic
+        self.chatTemplate = chatTemplate
+        self.toolParser = toolParser
+        self.reasoningParser = reasoningParser
     }
 }

@@ -1,4 +1,4 @@
-// How an engine is loaded and a request is asked for. Plain values: the engine judges them, not their constructors.
+// How an engine is loaded. Plain values: the engine judges them, not their constructors.
 
 package ai.indwell
 
@@ -32,6 +32,9 @@ import kotlin.time.Duration
  * @property responseCacheTtl how long an answer is kept, more than zero; while there is room
  * @property responseCacheDir the folder of answers that outlive the process, which is made if it is not there; none. One
  * engine at a time uses it: [Engine.load] of a second one fails with [IndwellException.Io]
+ * @property chatTemplate the Jinja template of chats; the model's own
+ * @property toolParser how the model writes tool calls, by the parser's name; found from the template
+ * @property reasoningParser how the model marks what it thinks, by the parser's name; found from the template
  */
 public data class EngineOptions(
     val contextTokens: Int? = null,
@@ -52,41 +55,7 @@ public data class EngineOptions(
     val responseCacheBytes: Long? = null,
     val responseCacheTtl: Duration? = null,
     val responseCacheDir: String? = null,
-)
-
-/**
- * How an answer is made. What is null has its default. A value out of its range fails the request with
- * [IndwellException.InvalidRequest].
- *
- * @property maxTokens tokens of the answer at most, at least 1; [EngineOptions.defaultMaxTokens]
- * @property temperature how freely the model chooses, 0 or more; 0 takes the likeliest token every time
- * @property topK choose among the so many likeliest tokens; 0 for all
- * @property topP choose among the likeliest tokens that together have this probability, above 0 and at most 1
- * @property minP leave out tokens below this part of the likeliest one's probability, from 0 to 1
- * @property seed what the choice starts from, 0 to 4294967294: the same seed makes the same choices; a fresh one
- * @property stop the answer ends before the first of these, 64 at most, none of them empty
- * @property timeout the request fails with [IndwellException.DeadlineExceeded] after this time, waiting included;
- * more than zero
- * @property logprobs whether [TextDelta.logprobs] and [Reply.logprobs] are wanted
- * @property cache how the request uses the caches; [CacheMode.USE]
- * @property cacheSalt shares cached prefixes and answers only with requests that have the same salt, 1 to 1024 bytes: for
- * tenants that must not learn of each other's prompts; none
- * @property cacheTtl how long this answer is kept for the same questions, more than zero and finite;
- * [EngineOptions.responseCacheTtl]
- * @property semantic lets the answer to an earlier question that means the same serve this one; the same question only
- */
-public data class RequestOptions(
-    val maxTokens: Int? = null,
-    val temperature: Double? = null,
-    val topK: Int? = null,
-    val topP: Double? = null,
-    val minP: Double? = null,
-    val seed: Long? = null,
-    val stop: List<String>? = null,
-    val timeout: Duration? = null,
-    val logprobs: Boolean? = null,
-    val cache: CacheMode? = null,
-    val cacheSalt: String? = null,
-    val cacheTtl: Duration? = null,
-    val semantic: Semantic? = null,
+    val chatTemplate: String? = null,
+    val toolParser: String? = null,
+    val reasoningParser: String? = null,
 )
