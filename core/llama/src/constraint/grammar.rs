@@ -113,7 +113,9 @@ impl Grammar {
             Grammar::JsonObject => json_grammar(json!({ "type": "object" })),
             Grammar::Regex(expression) => Ok(TopLevelGrammar::from_regex(expression)),
             Grammar::Choice(texts) => Ok(TopLevelGrammar::from_lark(choice(texts)?)),
-            Grammar::Lark(text) | Grammar::Tools(text) => Ok(TopLevelGrammar::from_lark(text.clone())),
+            Grammar::Lark(text) | Grammar::Tools(text) => {
+                Ok(TopLevelGrammar::from_lark(text.clone()))
+            }
             Grammar::Gbnf(text) => Ok(TopLevelGrammar::from_lark(gbnf::to_lark(text)?)),
         }
     }
