@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use indwell::{
-    CacheTier, Engine, ErrorKind, Event, FinishReason, Tool, ToolCall, ToolChoice, assistant, tool,
-    user,
+    CacheMode, CacheTier, Engine, ErrorKind, Event, FinishReason, Tool, ToolCall, ToolChoice,
+    assistant, tool, user,
 };
 use indwell_tests::engine;
 use serde_json::{Value, json};
@@ -74,7 +74,9 @@ fn a_stream_tells_what_the_reply_holds_and_half_of_no_marker() {
     let engine = engine().build().expect("an engine");
     let request = || {
         let tools = [weather(), time()];
-        engine.chat(QUESTION).tools(tools).tool_choice(ToolChoice::Required).max_tokens(160)
+        // Bypassed, so that both are computed alike, token by token.
+        let request = engine.chat(QUESTION).cache(CacheMode::Bypass).max_tokens(160);
+        request.tools(tools).tool_choice(ToolChoice::Required)
     };
     let whole = request().run().expect("a reply");
     let mut calls: BTreeMap<u32, ToolCall> = BTreeMap::new();
@@ -122,7 +124,8 @@ fn with_auto_an_answer_is_text_or_calls_that_fit() {
             reply.finish_reason == FinishReason::ToolCalls,
             complete && !reply.tool_calls.is_empty()
         );
-        assert!(!reply.text.contains("<tool_call>"), "seed {seed}: {reply:?}");
+        // What is cut before a call is clear is text.
+        assert!(!complete || !reply.text.contains("<tool_call>"), "seed {seed}: {reply:?}");
     }
 }
 

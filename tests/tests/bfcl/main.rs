@@ -42,7 +42,7 @@ fn calls_that_are_complete_fit_their_schema() {
 }
 
 #[test]
-#[ignore = "takes many minutes: all 400, for the figures in docs/tools.md"]
+#[ignore = "takes many minutes: all 400"]
 fn all_calls_that_are_complete_fit_their_schema() {
     let Some(cases) = read() else { return };
     let tally = run(&cases);
