@@ -22,6 +22,8 @@ WEATHER: Dict[str, Any] = {
     "description": "Looks up the weather of a city.",
     "parameters": PARAMETERS,
 }
+#: A single call, and room for it: a small model would go on calling.
+ONE: Any = {"parallel_tool_calls": False, "max_tokens": 100}
 ASKED: List[Any] = [{"role": "user", "content": "What is the weather like in Oslo, in celsius?"}]
 
 
@@ -46,10 +48,18 @@ def check(arguments: str) -> None:
     ids=["ours", "openai", "class"],
 )
 def test_a_tool_is_called_with_arguments_that_fit(engine: indwell.Engine, tool: Any) -> None:
-    reply = engine.chat(ASKED, tools=[tool], tool_choice="required", max_tokens=100)
-    assert reply.finish_reason == "tool_calls" and reply.tool_calls
-    for call in reply.tool_calls:
-        assert call.id and call.name == "weather"
+    reply = engine.chat(ASKED, tools=[tool], tool_choice="required", **ONE)
+    assert reply.finish_reason == "tool_calls"
+    [call] = reply.tool_calls
+    assert call.id and call.name == "weather"
+    check(call.arguments)
+
+
+def test_several_tools_may_be_called_at_once(engine: indwell.Engine) -> None:
+    reply = engine.chat(ASKED, tools=[WEATHER], tool_choice="required", max_tokens=100)
+    assert reply.tool_calls and len({call.id for call in reply.tool_calls}) == len(reply.tool_calls)
+    whole = reply.tool_calls if reply.finish_reason == "tool_calls" else reply.tool_calls[:-1]
+    for call in whole:
         check(call.arguments)
 
 
@@ -66,7 +76,7 @@ def test_the_turn_goes_on_with_the_result(engine: indwell.Engine) -> None:
 
 
 def test_a_call_streams_and_adds_up(engine: indwell.Engine) -> None:
-    options: Any = {"tools": [WEATHER], "tool_choice": "required", "max_tokens": 100}
+    options: Any = {"tools": [WEATHER], "tool_choice": "required", **ONE}
     whole = engine.chat(ASKED, **options)
     arguments = [""] * len(whole.tool_calls)
     names = []
@@ -82,7 +92,7 @@ def test_a_call_streams_and_adds_up(engine: indwell.Engine) -> None:
 
 
 async def test_tools_are_called_on_asyncio(engine: indwell.Engine) -> None:
-    options: Any = {"tools": [WEATHER], "tool_choice": "required", "max_tokens": 100}
+    options: Any = {"tools": [WEATHER], "tool_choice": "required", **ONE}
     reply = await engine.achat(ASKED, **options)
     check(reply.tool_calls[0].arguments)
     pieces = [

@@ -75,7 +75,9 @@ def test_a_chain_of_prompt_and_model_runs(chat: ChatOpenAI) -> None:
 
 
 def test_a_bound_tool_is_called_and_its_result_read(chat: ChatOpenAI) -> None:
-    bound = longer(chat).bind_tools([weather], tool_choice="required")
+    bound = longer(chat).bind_tools(
+        [weather], tool_choice="required", parallel_tool_calls=False
+    )
     said = bound.invoke(ASKED)
     assert isinstance(said, AIMessage) and said.tool_calls and not said.invalid_tool_calls
     results = [weather.invoke(call) for call in said.tool_calls]
@@ -85,7 +87,9 @@ def test_a_bound_tool_is_called_and_its_result_read(chat: ChatOpenAI) -> None:
 
 
 def test_a_bound_tool_is_called_in_a_stream(chat: ChatOpenAI) -> None:
-    bound = longer(chat).bind_tools([Weather], tool_choice="Weather")
+    bound = longer(chat).bind_tools(
+        [Weather], tool_choice="Weather", parallel_tool_calls=False
+    )
     whole: Any = None
     for piece in bound.stream(ASKED):
         whole = piece if whole is None else whole + piece

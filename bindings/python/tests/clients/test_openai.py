@@ -103,7 +103,7 @@ def test_a_tool_is_called_and_its_result_read(client: OpenAI, name: str) -> None
     messages: List[Any] = [{"role": "user", "content": ASKED}]
     asked: Any = {"model": name, "temperature": 0, "max_tokens": 100}
     done = client.chat.completions.create(
-        messages=messages, tools=[WEATHER], tool_choice="required", **asked
+        messages=messages, tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, **asked
     )
     [choice] = done.choices
     assert choice.finish_reason == "tool_calls" and choice.message.tool_calls
@@ -188,6 +188,7 @@ def test_a_call_is_parsed_into_a_model(client: OpenAI, name: str) -> None:
         messages=[{"role": "user", "content": ASKED}],
         tools=[openai.pydantic_function_tool(Weather)],
         tool_choice="required",
+        parallel_tool_calls=False,
         temperature=0,
         max_tokens=100,
     )
@@ -215,6 +216,7 @@ def test_the_stream_helper_tells_calls(client: OpenAI, name: str) -> None:
         messages=[{"role": "user", "content": ASKED}],
         tools=[openai.pydantic_function_tool(Weather)],
         tool_choice="required",
+        parallel_tool_calls=False,
         temperature=0,
         max_tokens=100,
     ) as stream:

@@ -61,6 +61,7 @@ async def test_calls_and_forms_are_parsed(client: AsyncOpenAI, name: str) -> Non
             messages=[{"role": "user", "content": ASKED}],
             tools=[openai.pydantic_function_tool(Weather)],
             tool_choice="required",
+            parallel_tool_calls=False,
             temperature=0,
             max_tokens=100,
         ),
@@ -83,6 +84,7 @@ async def test_the_stream_helper_tells_calls(client: AsyncOpenAI, name: str) -> 
         messages=[{"role": "user", "content": ASKED}],
         tools=[WEATHER],  # type: ignore[list-item]
         tool_choice="required",
+        parallel_tool_calls=False,
         temperature=0,
         max_tokens=100,
     ) as stream:
