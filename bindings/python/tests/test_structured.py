@@ -76,7 +76,6 @@ def test_every_kind_of_grammar_holds(engine: indwell.Engine) -> None:
         ("regex", "("),
         ("regex", ["a"]),
         ("choice", []),
-        ("choice", "yes"),
         ("choice", [1, 2]),
         ("lark", "start: missing"),
         ("gbnf", "root ::= missing"),
@@ -126,7 +125,7 @@ def test_a_pathological_expression_ends_and_the_others_are_served(
 
 
 def test_a_schema_of_a_megabyte_ends_and_the_others_are_served(engine: indwell.Engine) -> None:
-    large = {"enum": [f"a word of many, number {number:06}" for number in range(30_000)]}
+    large = {"enum": [f"a word of many, number {number:06}" for number in range(32_000)]}
     assert len(json.dumps(large)) > 1_000_000
     with engine.complete("1 2 3", max_tokens=24, stream=True) as other:
         next(other)
