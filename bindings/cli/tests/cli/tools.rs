@@ -66,7 +66,7 @@ fn a_conversation_goes_on_after_a_call() {
 
 #[test]
 fn templates_are_told_documents_and_arguments() {
-    let template = "{{ lead }}{% for document in documents %}{{ document.text }}{% endfor %}";
+    let template = "{{ lead }}{% for document in documents or [] %}{{ document.text }}{% endfor %}";
     let folder = folder(&[
         ("template.jinja", &format!("{template}{{{{ messages[0].content }}}}")),
         ("documents.json", r#"[{"text": "Llamas graze in the morning, and rest at noon."}]"#),
