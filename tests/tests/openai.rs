@@ -219,6 +219,42 @@ fn log_probabilities_have_the_texts_and_bytes_of_their_tokens() {
 }
 
 #[test]
+fn an_answer_in_a_format_fits_its_schema() {
+    let engine = engine().build().expect("an engine");
+    let schema = json!({
+        "type": "object",
+        "properties": {"capital": {"enum": ["Paris", "Oslo"]}},
+        "required": ["capital"],
+        "additionalProperties": false,
+    });
+    let format = json!({"type": "json_schema",
+                        "json_schema": {"name": "answer", "strict": true, "schema": schema}});
+    let answer = post(&engine, CHAT, &chat(json!({"response_format": format, "max_tokens": 64})));
+    let answer = answer.ok();
+    let content = answer["choices"][0]["message"]["content"].as_str().expect("a text");
+    let content: Value = serde_json::from_str(content).expect("JSON");
+    assert!(["Paris", "Oslo"].iter().any(|city| content["capital"] == *city), "{answer}");
+}
+
+#[test]
+fn an_echoed_prompt_comes_with_its_tokens() {
+    let engine = engine().build().expect("an engine");
+    let body = json!({"prompt": "1, 2, 3,", "temperature": 0, "max_tokens": 0, "echo": true,
+                      "logprobs": 1});
+    let answer = post(&engine, COMPLETION, &body).ok();
+    let choice = &answer["choices"][0];
+    assert_eq!(choice["text"], "1, 2, 3,");
+    assert_eq!(answer["usage"]["completion_tokens"], 0);
+    let logprobs = &choice["logprobs"];
+    let tokens = logprobs["tokens"].as_array().expect("a list");
+    let text: String = tokens.iter().filter_map(Value::as_str).collect();
+    assert_eq!(choice["text"], text);
+    assert_eq!(logprobs["token_logprobs"][0], Value::Null, "nothing precedes the first one");
+    assert!(logprobs["token_logprobs"][1].as_f64().is_some_and(|logprob| logprob <= 0.0));
+    assert!(logprobs["top_logprobs"][1].as_object().is_some_and(|top| !top.is_empty()));
+}
+
+#[test]
 fn models_are_listed_and_found_by_their_names() {
     let engine = engine().build().expect("an engine");
     let list = get(&engine, "/v1/models").ok();
@@ -253,6 +289,10 @@ fn bad_input_is_told_in_openai_s_shape_and_the_engine_goes_on() {
         (chat(json!({"n": 0})), "n", "invalid_request"),
         (chat(json!({"temprature": 1})), "temprature", "unknown_parameter"),
         (chat(json!({"cache": "always"})), "cache", "invalid_request"),
+        (chat(json!({"logit_bias": {"10000000": 1}})), "logit_bias", "invalid_request"),
+        (chat(json!({"logprobs": true, "top_logprobs": 21})), "top_logprobs", "invalid_request"),
+        (chat(json!({"json_object": true, "regex": "a"})), "regex", "invalid_request"),
+        (chat(json!({"tool_choice": "auto"})), "tool_choice", "invalid_value"),
         (
             chat(json!({"max_tokens": 1, "max_completion_tokens": 2})),
             "max_tokens",
