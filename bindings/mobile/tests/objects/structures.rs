@@ -141,13 +141,11 @@ fn a_conversation_of_calls_and_results_is_asked() {
     let stream = engine.chat(conversation, calling(NativeToolChoice::None)).expect("accepted");
     assert!(block_on(stream.reply()).expect("an answer").tool_calls.is_empty());
 
+    // What the model once said may be no JSON, and is shown to it as it is.
     let mut broken = called;
     broken.tool_calls[0].arguments = "{".to_owned();
-    let refused = engine.chat(vec![user("Hello"), broken], options()).expect_err("no JSON");
-    let (kind, details) = parts(refused);
-    assert_eq!(kind, NativeErrorKind::InvalidRequest);
-    let field = details.field.expect("a field");
-    assert!(field.starts_with("messages[1].toolCalls[0]"), "{field}");
+    let stream = engine.chat(vec![user("Hello"), broken], options()).expect("accepted");
+    block_on(stream.reply()).expect("an answer");
 }
 
 #[test]

@@ -70,7 +70,7 @@ extension RequestOptions {
             semantic: semantic.map(\.native),
             sampling: nativeSampling,
             constraint: nativeConstraint,
-            chat: nativeChatOptions
+            chat: chatPart
         )
     }
 
@@ -116,7 +116,7 @@ extension RequestOptions {
         )
     }
 
-    private var nativeChatOptions: NativeChatOptions {
+    private var chatPart: NativeChatOptions {
         NativeChatOptions(
             tools: tools?.map(\.native),
             toolChoice: toolChoice.map(\.native),
