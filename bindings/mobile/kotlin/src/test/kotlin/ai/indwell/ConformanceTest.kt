@@ -59,6 +59,8 @@ class ConformanceTest {
         assumeFalse(chatsWithParseSpecial, "chat has no parseSpecial in Kotlin")
         val timesWithNan = options.any { (name, value) -> name.endsWith("_ms") && (value as? JsonPrimitive)?.content == "NaN" }
         assumeFalse(timesWithNan, "a Duration is never NaN in Kotlin")
+        val samplers = options["samplers"]?.jsonArray.orEmpty().map { it.text }
+        assumeFalse(samplers.any { name -> Sampler.entries.none { it.code == name } }, "samplers are an enum in Kotlin")
         val messages = (case["messages"] as? JsonArray)?.map { it.jsonObject }.orEmpty()
         assumeFalse(messages.any { messageOf(it) == null }, "messages have roles of a type, and text, in Kotlin")
         val expect = case.getValue("expect").jsonObject
