@@ -300,7 +300,7 @@ export interface RequestOptions extends SamplingOptions, ConstraintOptions {
   minTokens?: number;
   /** Texts that end the answer; they are not part of it. At most 64, none empty. */
   stop?: string | readonly string[];
-  /** Tokens that end the answer, by their ids; they are not part of it. */
+  /** Tokens that end the answer, by their ids; they are not part of it. At most 64. */
   stopTokens?: readonly number[];
   /** Whether the answer goes on where the model would end it. Default false. */
   ignoreEos?: boolean;
@@ -316,7 +316,10 @@ export interface RequestOptions extends SamplingOptions, ConstraintOptions {
   bestOf?: number;
   /** Whether to tell each token's log-probability. Default false. */
   logprobs?: boolean;
-  /** How many of the likeliest tokens to tell in each token's place, 0 to 20. Default 0. */
+  /**
+   * How many of the likeliest tokens to tell in each token's place, 0 to 20. Default 0. Above 0 it
+   * asks for `logprobs` too.
+   */
   topLogprobs?: number;
   /** Whether to tell the log-probabilities of the prompt's tokens too. Default false. */
   promptLogprobs?: boolean;
@@ -364,7 +367,7 @@ export interface SamplingOptions {
   minP?: number;
   /** Sample from the tokens that are most typical, with this probability together; 1, the default, for all. */
   typicalP?: number;
-  /** Sample from tokens within so many standard deviations of the likeliest; below 0 for all. */
+  /** Sample from tokens within so many standard deviations of the likeliest; 0, the default, for all. */
   topNSigma?: number;
   /** How probable it is that the likeliest tokens but the last of them are left out; 0, the default, to 1. */
   xtcProbability?: number;
@@ -376,13 +379,13 @@ export interface SamplingOptions {
   dryBase?: number;
   /** How long a sequence may be repeated at no cost, in tokens. Default 2. */
   dryAllowedLength?: number;
-  /** How many tokens back repetitions are looked for; -1 for all, 0 for none. */
+  /** How many tokens back repetitions are looked for. Default 64. */
   dryPenaltyLastN?: number;
   /** Texts that no repetition reaches across. Default line ends, colons, quotes and asterisks. */
   drySequenceBreakers?: readonly string[];
   /** By how much tokens that were there are less likely; 1, the default, for nothing. */
   repeatPenalty?: number;
-  /** How many tokens back the penalties look; -1 for all, 0 for none. Default 64. */
+  /** How many tokens back the penalties look, those of the prompt included. Default 64. */
   repeatLastN?: number;
   /** What a token costs once it was there. Default 0. */
   presencePenalty?: number;
@@ -403,7 +406,7 @@ export interface SamplingOptions {
   logitBias?:
     | Readonly<Record<string, number | false>>
     | readonly (readonly [token: number | string, bias: number | false])[];
-  /** Texts that the answer will not hold. */
+  /** Texts that the answer will not hold. At most 256. */
   bannedStrings?: readonly string[];
   /** Makes sampling repeatable: 0 to 4294967294. Default another one each time. */
   seed?: number;

@@ -185,9 +185,10 @@ describe("a request that cannot be served", () => {
       );
     }
     for (const [name, value, field, shown] of [
-      ["temperature", { degrees: 1 }, "temperature", "an object"],
-      ["stop", [{}], "stop[0]", "an object"],
-      ["stop", ["a", ["b"]], "stop[1]", "an array"],
+      ["temperature", { degrees: 1 }, "temperature", "an object of 1 fields"],
+      ["stop", [{}], "stop", "an object of 0 fields"],
+      ["stop", ["a", ["b"]], "stop", "a list of 1"],
+      ["stop", [{ text: () => 5 }], "stop[0].text", "a function"],
       ["seed", Symbol("seed"), "seed", "Symbol(seed)"],
       ["maxTokens", () => 5, "maxTokens", "a function"],
       ["maxTokens", 2n ** 63n, "maxTokens", "9223372036854775808n"],
@@ -209,7 +210,8 @@ describe("a request that cannot be served", () => {
     );
     assert.match(camel.remedy, /maxTokens/);
     // Every name that the runtime lists is in the caller's spelling: lib/names.cjs knows them all.
-    assert.match(camel.limit, /maxTokens.*timeoutMs.*parseSpecial/);
+    assert.match(camel.limit, /maxTokens.*timeoutMs/);
+    assert.match(camel.limit, /parseSpecial/);
     await assert.rejects(engine.chat("Hello", { max_tokens: 5 }), {
       code: "invalid_request",
       field: "max_tokens",
@@ -273,18 +275,18 @@ describe("a request that cannot be served", () => {
     await refused(engine.chat([{ role: "user" }]), {
       code: "invalid_request",
       field: "messages[0].content",
-      value: "undefined",
+      value: "missing",
     });
-    await refused(engine.chat([{ role: "user", content: "x", name: "y" }]), {
+    await refused(engine.chat([{ role: "user", content: "x", mood: "y" }]), {
       code: "invalid_request",
-      field: "messages[0].name",
+      field: "messages[0].mood",
     });
     await refused(
       engine.chat([
         { role: "user", content: "x" },
-        { role: "tool", content: "x" },
+        { role: "narrator", content: "x" },
       ]),
-      { code: "invalid_request", field: "role", value: '"tool"' },
+      { code: "invalid_request", field: "messages[1].role", value: '"narrator"' },
     );
     await refused(engine.complete(["x"]), {
       code: "invalid_request",
