@@ -25,10 +25,11 @@ const tools = [
 ];
 
 const messages = [{ role: "user", content: "What will the weather be in Oslo?" }];
-// A small model had better be told to call one; "auto", the default, leaves it to the model.
+// A small model had better be told to call one, and no more; "auto", the default, leaves it to it.
 const stream = engine.chat(messages, {
   tools,
   toolChoice: "required",
+  parallelToolCalls: false,
   maxTokens: 64,
   stream: true,
 });

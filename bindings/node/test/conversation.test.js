@@ -86,6 +86,7 @@ describe("a conversation", () => {
     const { text, toolCalls, finishReason } = await engine.chat(asked, {
       tools: TOOLS,
       toolChoice: "required",
+      parallelToolCalls: false,
       maxTokens: 64,
     });
     assert.equal(finishReason, "tool_calls");
@@ -108,7 +109,7 @@ describe("a conversation", () => {
   it("streams a call in pieces that add up", async () => {
     const asked = [
       "What is the weather in Rome?",
-      { tools: TOOLS, toolChoice: { name: "forecast" } },
+      { tools: TOOLS, toolChoice: { name: "forecast" }, parallelToolCalls: false },
     ];
     const [prompt, options] = asked;
     const whole = await engine.chat(prompt, { ...options, maxTokens: 64 });
