@@ -17,7 +17,12 @@ fn texts(reply: &Reply) -> Vec<&str> {
 #[test]
 fn several_answers_have_one_prefill_and_each_its_own_seed() {
     let engine = engine().build().expect("an engine");
-    let asked = |seed: u32| engine.complete(PROMPT).max_tokens(12).temperature(1.0).seed(seed);
+    // Long enough that waiting for it is worth more than computing it again.
+    let prompt = format!("{} {PROMPT}", "Llamas are animals of the high mountains. ".repeat(16));
+    let asked = |seed: u32| {
+        let request = engine.complete(prompt.as_str()).max_tokens(12).ignore_eos(true);
+        request.temperature(1.0).seed(seed)
+    };
     let reply = asked(7).n(4).run().expect("four answers");
     assert_eq!(texts(&reply).len(), 4);
     assert_eq!(reply.usage.completion_tokens, 48);
@@ -126,7 +131,8 @@ fn without_room_for_all_answers_none_is_computed() {
 #[test]
 fn a_slow_reader_of_several_answers_gets_all_of_them() {
     let engine = engine().stream_capacity(1).build().expect("an engine");
-    let asked = engine.complete(PROMPT).max_tokens(40).temperature(1.0).seed(5).n(3);
+    let asked =
+        engine.complete(PROMPT).max_tokens(40).ignore_eos(true).temperature(1.0).seed(5).n(3);
     let mut stream = asked.stream().expect("a stream");
     assert!(matches!(stream.next_blocking(), Some(Event::Text(_))));
     // All three are behind by now, and pause.
