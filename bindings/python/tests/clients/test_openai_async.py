@@ -8,7 +8,7 @@ from typing import Any, AsyncIterator, Dict, List
 import indwell
 import openai
 import pytest
-from forms import ASKED, KEY, SHORT, WEATHER, City, Weather
+from forms import ASKED, KEY, SHORT, City, Weather
 from openai import AsyncOpenAI
 from prompts import ENDLESS, of_words
 from waiting import wait_until
@@ -82,7 +82,7 @@ async def test_the_stream_helper_tells_calls(client: AsyncOpenAI, name: str) -> 
     async with client.chat.completions.stream(
         model=name,
         messages=[{"role": "user", "content": ASKED}],
-        tools=[WEATHER],  # type: ignore[list-item]
+        tools=[openai.pydantic_function_tool(Weather)],
         tool_choice="required",
         parallel_tool_calls=False,
         temperature=0,
