@@ -183,7 +183,7 @@ async def test_a_read_timeout_of_httpx_cancels_on_asyncio_too(engine: indwell.En
 def test_the_counters_are_told_to_prometheus(engine: indwell.Engine) -> None:
     engine.complete("1 2 3", max_tokens=2)
     text = engine.metrics_text()
-    assert "# TYPE indwell_" in text
+    assert "# TYPE indwell:" in text
     for line in text.splitlines():
         if line and not line.startswith("#"):
             assert float(line.rsplit(" ", 1)[1]) >= 0, line
