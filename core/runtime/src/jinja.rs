@@ -53,6 +53,9 @@ use self::syntax::Name;
 use self::text::{Buffer, Text};
 use self::value::{Dict, List, Value};
 
+/// Room for the deepest rendering, in builds without optimization too; touched only as far as needed.
+const RENDER_STACK_BYTES: usize = 64 << 20;
+
 /// A parsed template.
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -105,11 +108,32 @@ impl Template {
         &self.program.literals
     }
 
-    /// Its text for `values`; `clock` tells the time.
+    /// Its text for the values that `values` makes; `clock` tells the time.
+    ///
+    /// Runs on a thread of its own, whose stack is enough for the deepest that the bounds allow,
+    /// whatever thread the caller is on.
     ///
     /// # Errors
     /// Where the template refuses the values, does not go with them, or runs into a limit.
-    pub(crate) fn render(&self, values: Values, clock: Clock<'_>) -> Result<Rendered> {
+    pub(crate) fn render(
+        &self,
+        values: impl FnOnce() -> Result<Values> + Send,
+        clock: Clock<'_>,
+    ) -> Result<Rendered> {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("indwell-template".to_owned())
+                .stack_size(RENDER_STACK_BYTES)
+                .spawn_scoped(scope, || self.render_here(values()?, clock));
+            match thread.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(rendered)) => rendered,
+                Ok(Err(_)) => failure::wrong("what runs templates panicked"),
+                Err(error) => failure::wrong(format!("no thread to run the template on: {error}")),
+            }
+        })
+    }
+
+    fn render_here(&self, values: Values, clock: Clock<'_>) -> Result<Rendered> {
         let mut renderer = Renderer::new(values.meter, clock)?;
         renderer.keep_scope(&values.scope)?;
         let mut out = Buffer::new(&renderer.meter())?;

@@ -2,7 +2,7 @@
 //!
 //! One rendering owns one [`Renderer`]. What macros and namespaces refer to is kept here and let go
 //! of at the end, one by one, since they may refer to each other. Every statement, expression and
-//! call is a step; how deep they are in each other is bounded, so that any thread's stack is enough.
+//! call is a step; how deep they are in each other is bounded, so that the stack is enough.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::text::{Buffer, Text};
 use super::value::{Closure, List, Loop, Namespace, Value};
 
 /// The date and time, as `strftime` writes it.
-pub(crate) type Clock<'c> = &'c dyn Fn(&str) -> Option<String>;
+pub(crate) type Clock<'c> = &'c (dyn Fn(&str) -> Option<String> + Sync);
 
 /// One rendering.
 pub(super) struct Renderer<'c> {

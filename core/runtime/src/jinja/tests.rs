@@ -7,10 +7,13 @@ use super::*;
 
 /// The text of a template for values in JSON, or how it fails.
 fn rendered(source: &str, values: &serde_json::Value) -> std::result::Result<Rendered, Failure> {
-    let mut given = Values::new();
-    for (name, value) in values.as_object().expect("an object") {
-        given.set(name, &Given::Json(value.clone()))?;
-    }
+    let given = || {
+        let mut given = Values::new();
+        for (name, value) in values.as_object().expect("an object") {
+            given.set(name, &Given::Json(value.clone()))?;
+        }
+        Ok(given)
+    };
     Template::parse(source)?.render(given, &|format| Some(format.to_owned()))
 }
 

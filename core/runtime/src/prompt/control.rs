@@ -47,9 +47,6 @@ impl ControlLiterals {
     pub(super) fn pieces(&self, chars: &[Char]) -> Vec<Piece> {
         let text: String = chars.iter().map(|c| c.letter()).collect();
         let cuts = self.cuts(chars, &text);
-        if cuts.is_empty() {
-            return vec![Piece { text, special: true }];
-        }
         let mut pieces = Vec::new();
         let mut from = 0;
         for to in cuts.into_iter().chain([chars.len()]) {

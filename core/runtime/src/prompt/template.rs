@@ -83,12 +83,15 @@ impl ChatTemplate {
         arguments: Arguments,
         clock: Clock<'_>,
     ) -> std::result::Result<Rendered, Failure> {
-        let mut values = chat.values(arguments)?;
-        for (name, text) in &self.specials {
-            if !chat.template_args.iter().any(|(other, _)| other == name) {
-                values.set(name, &Given::Own(text.clone()))?;
+        let values = || {
+            let mut values = chat.values(arguments)?;
+            for (name, text) in &self.specials {
+                if !chat.template_args.iter().any(|(other, _)| other == name) {
+                    values.set(name, &Given::Own(text.clone()))?;
+                }
             }
-        }
+            Ok(values)
+        };
         self.template.render(values, clock)
     }
 }
