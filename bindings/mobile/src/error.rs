@@ -55,12 +55,20 @@ pub struct NativeErrorDetails {
 }
 
 /// Names that sentences mention beside the one that they are about.
-const MENTIONED: [&str; 5] = [
+const MENTIONED: [&str; 13] = [
     "disk_cache_bytes",
     "disk_cache_dir",
     "distance_max",
+    "ignore_eos",
+    "json_object",
+    "json_schema",
+    "max_tokens",
+    "min_tokens",
     "response_cache_bytes",
     "response_cache_dir",
+    "template_args",
+    "tool_choice",
+    "tool_parser",
 ];
 
 impl NativeError {
