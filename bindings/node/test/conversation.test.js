@@ -202,7 +202,7 @@ describe("a conversation", () => {
       [[{ role: "user", content: null }], "invalid_request", /messages\[0\]\.content/],
       [[user, { role: "assistant", content: null }], "invalid_request", /messages\[1\]\.content/],
       [[{ ...user, mood: "grim" }], "invalid_request", /messages\[0\]\.mood/],
-      [[{ ...user, toolCalls: [], tool_calls: [] }], "invalid_request", /messages\[0\]\.tool/],
+      [[{ ...user, tool_calls: [], toolCalls: [] }], "invalid_request", /messages\[0\]\.tool/],
       [[{ role: "assistant", toolCalls: "x" }], "invalid_request", /messages\[0\]\.toolCalls/],
       [
         [{ role: "user", content: [{ type: "text" }] }],

@@ -63,11 +63,12 @@ export async function refused(call, expected) {
   assert.ok(error.message.includes(error.remedy.slice(0, 20)), error.message);
   // A path may hold anything, and so may what llama.cpp says of it.
   if (error.field !== "model") {
-    const words = `${error.message} ${error.field} ${error.limit} ${error.remedy}`;
+    const said = `${error.message} ${error.field} ${error.limit} ${error.remedy}`;
+    const words = said.replaceAll(error.value, "");
     assert.doesNotMatch(
       // Values, not names: the same in every language. So are OpenAI's names.
       words.replaceAll(
-        /only_if_cached|reasoning_content|\b(?:top_k|top_p|min_p|typ_p|top_n_sigma)\b/g,
+        /only_if_cached|reasoning_content|enable_thinking|\b(?:top_k|top_p|min_p|typ_p|top_n_sigma)\b/g,
         "",
       ),
       /\w_\w/,
