@@ -7,6 +7,8 @@ use crate::error::GrammarError;
 
 /// How deep groups may be nested.
 const NESTING_MAX: usize = 128;
+/// Rules of a grammar, at most: lexemes that don't go together are taken apart rule by rule.
+const RULES_MAX: usize = 1_000;
 /// The largest count of a repetition, as in llama.cpp.
 const REPETITIONS_MAX: u32 = 2_000;
 
@@ -65,6 +67,9 @@ impl<'text> Parser<'text> {
     fn rule(&mut self) -> Result<(), GrammarError> {
         let name = self.name()?;
         let rule = self.rule_of(name);
+        if self.rules.len() > RULES_MAX {
+            return Err(self.refused(&format!("at most {RULES_MAX} rules")));
+        }
         self.space(false);
         if !self.text[self.at..].starts_with("::=") {
             return Err(self.expected("::="));
