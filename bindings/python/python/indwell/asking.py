@@ -118,7 +118,8 @@ class Asking:
                 which is the JSON schema of the arguments (`ToolDict`), or OpenAI's dicts.
             tool_choice: "auto", the default, leaves calling to the model; "none" has it call none,
                 "required" at least one, and `{"name": NAME}` that one.
-            parallel_tool_calls: Whether it may call several in one answer.
+            parallel_tool_calls: Whether it may call several in one answer. Default True, but False
+                where `tool_choice` names one.
             documents: Dicts that a template for retrieval puts into the prompt.
             template_args: Arguments for the model's template, such as
                 `{"enable_thinking": False}`.

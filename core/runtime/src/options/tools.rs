@@ -81,10 +81,13 @@ impl ToolOptions {
                 "name a tool that is in tools",
             ));
         }
+        // Who names a tool wants that one call, as those who ask OpenAI's API do.
+        let parallel =
+            self.parallel_tool_calls.unwrap_or(!matches!(choice, ToolChoice::Named(_)));
         Ok(ToolConfig {
             tools: if choice == ToolChoice::None { Vec::new() } else { tools },
             choice,
-            parallel: self.parallel_tool_calls.unwrap_or(true),
+            parallel,
             separate_reasoning: self.separate_reasoning.unwrap_or(true),
             given,
         })
