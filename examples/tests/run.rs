@@ -100,3 +100,14 @@ fn structured_prints_answers_of_each_form() {
     assert_eq!(line("gbnf: "), "3 lines", "{output}");
     assert!(line("refused: ").contains("json_schema"), "{output}");
 }
+
+#[test]
+fn tools_prints_a_call_that_fits_and_an_answer_to_its_result() {
+    let output = run(env!("CARGO_BIN_EXE_example-tools"));
+    let mut lines = output.lines();
+    assert_eq!(lines.next(), Some("ended: tool_calls"), "{output}");
+    let call = lines.next().and_then(|line| line.strip_prefix("get_weather "));
+    let arguments = call.unwrap_or_else(|| panic!("no call in {output}"));
+    assert!(arguments.contains("\"city\""), "{output}");
+    assert!(lines.next().is_some_and(|answer| !answer.is_empty()), "{output}");
+}
