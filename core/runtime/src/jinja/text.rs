@@ -197,8 +197,9 @@ impl Buffer {
     }
 
     fn reserve(&mut self, chars: usize) -> Result<()> {
-        self.charge.meter().look(chars)?;
-        self.charge.grow(chars.saturating_mul(size_of::<Char>()))
+        // Bytes first: what would fill memory is told so, even where it also takes too many steps.
+        self.charge.grow(chars.saturating_mul(size_of::<Char>()))?;
+        self.charge.meter().look(chars)
     }
 }
 
