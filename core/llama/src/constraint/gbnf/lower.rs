@@ -121,10 +121,7 @@ impl<'grammar> Lowering<'grammar> {
         let mut lowering = Self { grammar, regular, cut, lexemes, known, wanted };
         let mut rules = BTreeMap::new();
         while let Some(rule) = lowering.wanted.pop() {
-            if !rules.contains_key(&rule) {
-                let node = lowering.node(&grammar.rules[rule]);
-                rules.insert(rule, node);
-            }
+            rules.entry(rule).or_insert_with(|| lowering.node(&grammar.rules[rule]));
         }
         Lowered { lexemes: lowering.lexemes, rules }
     }
