@@ -172,7 +172,7 @@ fn another_format_is_dropped() {
         let folder = filled(5);
         tamper(folder.path(), |writing| {
             let mut meta = writing.open_table(meta).expect("meta");
-            meta.insert("format", &2_u32.to_le_bytes()[..]).expect("written");
+            meta.insert("format", &u32::MAX.to_le_bytes()[..]).expect("written");
             if !engine_is_written {
                 meta.remove("engine").expect("removed");
             }
