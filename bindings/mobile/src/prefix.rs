@@ -25,7 +25,7 @@ pub struct NativePrefix {
 
 #[derive(Debug)]
 enum State {
-    Pending(PendingPrefix),
+    Pending(Box<PendingPrefix>),
     Cached(CachedPrefix),
     Gone,
 }
@@ -60,7 +60,7 @@ impl NativePrefix {
 impl NativePrefix {
     pub(crate) fn new(pending: PendingPrefix) -> Arc<Self> {
         let canceller = pending.canceller();
-        Arc::new(Self { state: Mutex::new(State::Pending(pending)), canceller })
+        Arc::new(Self { state: Mutex::new(State::Pending(Box::new(pending))), canceller })
     }
 
     fn poll_cached(&self, context: &mut Context<'_>) -> Poll<indwell::Result<u32>> {

@@ -13,7 +13,7 @@ use crate::interrupt::SLICE;
 /// How a reply came out.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Finished(Reply),
+    Finished(Box<Reply>),
     Cancelled,
     Failed(Error),
     /// The stream had been read to its end before anybody asked for a reply.
@@ -98,7 +98,7 @@ impl Reader {
         match event {
             Event::Cancelled => Some(Outcome::Cancelled),
             event => self.fold.take(event).map(|result| match result {
-                Ok(reply) => Outcome::Finished(reply),
+                Ok(reply) => Outcome::Finished(Box::new(reply)),
                 Err(error) => Outcome::Failed(error),
             }),
         }

@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass
 
 import indwell
-from conftest import MODEL
+from default_model import MODEL
 from waiting import DEADLINE_S
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Iterator
 
 import indwell
 import pytest
+from default_model import MODEL
 from waiting import wait_until
-
-#: A GGUF file or an alias.
-MODEL = os.environ.get("INDWELL_TEST_MODEL", "smollm2-135m")
 
 
 @pytest.fixture(scope="session")

@@ -285,7 +285,7 @@ impl<I> IntoFuture for Request<I> {
     type IntoFuture = ReplyFuture<I>;
 
     fn into_future(self) -> ReplyFuture<I> {
-        ReplyFuture { state: FutureState::New(self) }
+        ReplyFuture { state: FutureState::New(Box::new(self)) }
     }
 }
 
@@ -298,8 +298,8 @@ pub struct ReplyFuture<I> {
 
 #[derive(Debug)]
 enum FutureState<I> {
-    New(Request<I>),
-    Reading(TokenStream, ReplyFold),
+    New(Box<Request<I>>),
+    Reading(Box<(TokenStream, ReplyFold)>),
     Done,
 }
 
@@ -312,18 +312,20 @@ impl<I> Future for ReplyFuture<I> {
             match std::mem::replace(&mut this.state, FutureState::Done) {
                 FutureState::New(request) => {
                     let stream = request.stream()?;
-                    this.state = FutureState::Reading(stream, ReplyFold::default());
+                    let reading = (stream, ReplyFold::default());
+                    this.state = FutureState::Reading(Box::new(reading));
                 }
-                FutureState::Reading(mut stream, mut fold) => {
-                    match Pin::new(&mut stream).poll_next(context) {
+                FutureState::Reading(mut reading) => {
+                    let (stream, fold) = &mut *reading;
+                    match Pin::new(stream).poll_next(context) {
                         Poll::Pending => {
-                            this.state = FutureState::Reading(stream, fold);
+                            this.state = FutureState::Reading(reading);
                             return Poll::Pending;
                         }
                         Poll::Ready(None) => return Poll::Ready(Err(Error::cancelled())),
                         Poll::Ready(Some(event)) => match fold.take(event) {
                             Some(result) => return Poll::Ready(result),
-                            None => this.state = FutureState::Reading(stream, fold),
+                            None => this.state = FutureState::Reading(reading),
                         },
                     }
                 }

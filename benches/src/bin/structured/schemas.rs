@@ -205,7 +205,7 @@ pub(crate) fn section(found: &[Found], max_tokens: u32) -> Result<Section> {
         *reasons.entry(refused.lines().next().unwrap_or_default().to_owned()).or_default() += 1;
     }
     let mut reasons: Vec<(String, usize)> = reasons.into_iter().collect();
-    reasons.sort_by(|a, b| b.1.cmp(&a.1));
+    reasons.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     let mut notes = vec![format!(
         "Asked: {PROMPT:?}, temperature 0.3, at most {max_tokens} tokens. An answer that is cut \
          short has no end, and is not judged. Judged by the crate jsonschema, formats included."

@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn neighbours_are_independent() {
         // Of pairs along an answer and across seeds, each in a quarter of the square.
-        let pairs: [(&str, fn(u32) -> (f64, f64)); 3] = [
+        type Pair = fn(u32) -> (f64, f64);
+        let pairs: [(&str, Pair); 3] = [
             ("positions", |i| (of(7, i), of(7, i + 1))),
             ("seeds", |i| (of(i, 0), of(i + 1, 0))),
             ("purposes", |i| (of(i, 3), uniform(i, Purpose::Xtc, 3))),

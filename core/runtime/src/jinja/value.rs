@@ -40,11 +40,11 @@ pub(crate) enum Value {
 
 /// Values in order. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct List(Arc<Items<Value>>);
+pub(crate) struct List(Rc<Items<Value>>);
 
 /// Values by keys, in order. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Dict(Arc<Items<(Value, Value)>>);
+pub(crate) struct Dict(Rc<Items<(Value, Value)>>);
 
 #[derive(Debug)]
 struct Items<T> {
@@ -123,7 +123,7 @@ impl List {
         let depth = nested(items.iter().map(Value::depth))?;
         let charge = Charge::new(meter, items.len().saturating_mul(size_of::<Value>()))?;
         meter.look(items.len())?;
-        Ok(Self(Arc::new(Items { items, depth, _charge: charge })))
+        Ok(Self(Rc::new(Items { items, depth, _charge: charge })))
     }
 
     pub(super) fn items(&self) -> &[Value] {
@@ -137,7 +137,7 @@ impl Dict {
         let depth = nested(items.iter().map(|(key, value)| key.depth().max(value.depth())))?;
         let charge = Charge::new(meter, items.len().saturating_mul(size_of::<(Value, Value)>()))?;
         meter.look(items.len())?;
-        Ok(Self(Arc::new(Items { items, depth, _charge: charge })))
+        Ok(Self(Rc::new(Items { items, depth, _charge: charge })))
     }
 
     pub(super) fn items(&self) -> &[(Value, Value)] {
@@ -161,7 +161,7 @@ fn nested(depths: impl Iterator<Item = u32>) -> Result<u32> {
 }
 
 impl Stream {
-    pub(super) fn new(list: List) -> Value {
+    pub(super) fn of(list: List) -> Value {
         let depth = list.0.depth;
         Value::Stream(Self { items: Rc::new(RefCell::new(Some(list))), depth })
     }
@@ -187,7 +187,7 @@ impl Value {
 
     /// A stream of `items`.
     pub(super) fn stream(items: Vec<Value>, meter: &Arc<Meter>) -> Result<Self> {
-        Ok(Stream::new(List::new(items, meter)?))
+        Ok(Stream::of(List::new(items, meter)?))
     }
 
     fn depth(&self) -> u32 {

@@ -82,8 +82,7 @@ impl ToolOptions {
             ));
         }
         // Who names a tool wants that one call, as those who ask OpenAI's API do.
-        let parallel =
-            self.parallel_tool_calls.unwrap_or(!matches!(choice, ToolChoice::Named(_)));
+        let parallel = self.parallel_tool_calls.unwrap_or(!matches!(choice, ToolChoice::Named(_)));
         Ok(ToolConfig {
             tools: if choice == ToolChoice::None { Vec::new() } else { tools },
             choice,

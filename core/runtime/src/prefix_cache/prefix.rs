@@ -236,7 +236,7 @@ pub struct PrefixFuture(FutureState);
 #[derive(Debug)]
 enum FutureState {
     New(Box<PrefixRequest>),
-    Pending(PendingPrefix),
+    Pending(Box<PendingPrefix>),
     Done,
 }
 
@@ -248,12 +248,12 @@ impl Future for PrefixFuture {
         if let FutureState::New(_) = this.0
             && let FutureState::New(request) = std::mem::replace(&mut this.0, FutureState::Done)
         {
-            this.0 = FutureState::Pending(request.start()?);
+            this.0 = FutureState::Pending(Box::new(request.start()?));
         }
         let FutureState::Pending(pending) = &mut this.0 else {
             panic!("a future is not polled after it is ready");
         };
-        let polled = Pin::new(pending).poll(context);
+        let polled = Pin::new(&mut **pending).poll(context);
         if polled.is_ready() {
             this.0 = FutureState::Done;
         }

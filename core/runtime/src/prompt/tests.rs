@@ -4,7 +4,7 @@ mod forging;
 mod proof;
 mod templates;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use indwell_kernel::Token;
@@ -22,7 +22,7 @@ pub(super) fn default_model() -> Arc<Model> {
     load(&path)
 }
 
-pub(super) fn load(path: &PathBuf) -> Arc<Model> {
+pub(super) fn load(path: &Path) -> Arc<Model> {
     Arc::new(Model::load(path, ModelParams::default(), |_| {}).expect("a model"))
 }
 

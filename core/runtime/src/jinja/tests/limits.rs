@@ -63,7 +63,7 @@ fn recursion_is_stopped_by_its_depth() {
     ] {
         assert_eq!(limit(source), "levels of nesting in a template");
     }
-    assert!(NESTING_MAX >= 200, "templates describe nested schemas by recursion");
+    const { assert!(NESTING_MAX >= 200, "templates describe nested schemas by recursion") };
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn values_are_no_deeper_than_is_safe_to_walk() {
     ] {
         assert_eq!(limit(source), "values in each other", "{source}");
     }
-    assert!(VALUE_DEPTH_MAX > 128, "what callers may give");
+    const { assert!(VALUE_DEPTH_MAX > 128, "what callers may give") };
 }
 
 #[test]
@@ -183,5 +183,5 @@ fn a_long_chat_is_far_from_every_limit() {
                   <|{{ m['role'] }}|>{{ m.content | trim }}{{ m.content.split('</think>')[-1] }}\n{% endif %}{% endfor %}";
     let shown = rendered(source, &json!({ "messages": messages })).expect("well within");
     assert!(shown.chars().len() > 4_000_000);
-    assert!(STEPS_MAX > 1_000_000);
+    const { assert!(STEPS_MAX > 1_000_000) };
 }

@@ -1,7 +1,7 @@
 //! Nobody but a template writes control tokens: every special token of every model at hand, in
 //! every place that a caller can fill.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use indwell_kernel::Token;
@@ -50,9 +50,9 @@ const SHOWS_ALL: &str = r#"
 fn models() -> Vec<Arc<Model>> {
     let mut models = vec![default_model()];
     if let Some(path) = std::env::var_os("INDWELL_TEST_SWA_MODEL") {
-        models.push(load(&path.into()));
+        models.push(load(Path::new(&path)));
     }
-    let shared = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models");
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models");
     for name in ["stories260K.gguf", "stories15M-f16.gguf"] {
         let path = shared.join(name);
         if path.exists() {

@@ -51,8 +51,11 @@ fn call(name: &str, arguments: &str) -> (String, String) {
     (name.to_owned(), arguments.to_owned())
 }
 
+/// A form's name, an answer in it, its text, and its calls.
+type Answer = (&'static str, &'static str, &'static str, Vec<(String, String)>);
+
 /// An answer in each form, with the text and calls that it has.
-fn answers() -> Vec<(&'static str, &'static str, &'static str, Vec<(String, String)>)> {
+fn answers() -> Vec<Answer> {
     let paris = || call("weather", r#"{"city": "Paris", "days": 2}"#);
     let now = || call("now", "{}");
     vec![

@@ -3,8 +3,6 @@
 package ai.indwell
 
 import ai.indwell.ffi.NativeEngine
-import ai.indwell.ffi.NativeMessage
-import ai.indwell.ffi.NativeRole
 import ai.indwell.ffi.NativeStream
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
@@ -122,7 +120,7 @@ class CloseTest {
     private val smallNativeOptions = EngineOptions(contextTokens = 2048, threads = 1).toNative()
 
     private fun openStream(native: NativeEngine): NativeStream =
-        native.chat(listOf(NativeMessage(NativeRole.USER, STORY)), longAnswer.toNative())
+        native.chat(listOf(user(STORY).toNative(0)), longAnswer.toNative())
 
     private suspend fun openAndForget(native: NativeEngine) {
         openStream(native).nextBatch()

@@ -43,7 +43,7 @@ class JsonTest {
     @Test
     fun `a value that holds itself is refused`() {
         val list = mutableListOf<Any>()
-        list += list
+        list.add(list)
         assertThrows(IllegalArgumentException::class.java) { Json.of(list) }
     }
 }

@@ -3,8 +3,6 @@
 package ai.indwell
 
 import ai.indwell.ffi.NativeEngine
-import ai.indwell.ffi.NativeMessage
-import ai.indwell.ffi.NativeRole
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.TimeoutCancellationException
@@ -202,7 +200,7 @@ class PrefixCacheTest {
     @Test
     fun `a native prefix that is cancelled while it is waited for says so`() = runBlocking<Unit> {
         val native = NativeEngine.load(testModel, slowly.copy(contextTokens = 2048, threads = 1).toNative(), null)
-        val prefix = native.cachePrefix(listOf(NativeMessage(NativeRole.USER, promptOf(1800))), null, null)
+        val prefix = native.cachePrefix(listOf(user(promptOf(1800)).toNative(0)), null, null)
         val waiting = async(Dispatchers.Default) { runCatching { callNative { prefix.cached() } } }
         prefix.cancel()
         assertTrue(waiting.await().exceptionOrNull() is IndwellException.Cancelled, "${waiting.await()}")
