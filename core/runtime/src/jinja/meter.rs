@@ -82,6 +82,14 @@ impl Charge {
         Ok(())
     }
 
+    /// Holds `bytes` less, which are no more than it holds.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let bytes = self.bytes.min(bytes as u64);
+        let left = self.meter.bytes.load(Ordering::Relaxed);
+        self.meter.bytes.store(left + bytes, Ordering::Relaxed);
+        self.bytes -= bytes;
+    }
+
     pub(super) fn meter(&self) -> &Arc<Meter> {
         &self.meter
     }

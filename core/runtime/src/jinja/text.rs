@@ -186,20 +186,42 @@ impl Buffer {
     }
 
     pub(super) fn finish(self) -> Text {
-        let chars = self.chars.into_boxed_slice();
-        Text(Arc::new(Inner { chars, is_markup: false, _charge: Some(self.charge) }))
+        let (chars, charge) = self.into_chars();
+        Text(Arc::new(Inner { chars, is_markup: false, _charge: Some(charge) }))
     }
 
     /// As HTML that is escaped already.
     pub(super) fn finish_markup(self) -> Text {
-        let chars = self.chars.into_boxed_slice();
-        Text(Arc::new(Inner { chars, is_markup: true, _charge: Some(self.charge) }))
+        let (chars, charge) = self.into_chars();
+        Text(Arc::new(Inner { chars, is_markup: true, _charge: Some(charge) }))
     }
 
     fn reserve(&mut self, chars: usize) -> Result<()> {
         // Bytes first: what would fill memory is told so, even where it also takes too many steps.
-        self.charge.grow(chars.saturating_mul(size_of::<Char>()))?;
+        let needed = self.chars.len().saturating_add(chars);
+        if needed > self.chars.capacity() {
+            let doubled = needed.max(self.chars.capacity().saturating_mul(2));
+            self.grow(doubled).or_else(|_| self.grow(needed))?;
+        }
         self.charge.meter().look(chars)
+    }
+
+    /// Makes room for `capacity` characters in all. While they move, they are held twice.
+    fn grow(&mut self, capacity: usize) -> Result<()> {
+        let held = self.chars.capacity();
+        let moving = held.saturating_mul(size_of::<Char>());
+        let _moving = Charge::new(self.charge.meter(), moving)?;
+        self.charge.grow((capacity - held).saturating_mul(size_of::<Char>()))?;
+        self.chars.reserve_exact(capacity - self.chars.len());
+        Ok(())
+    }
+
+    /// Its characters without the room for more.
+    fn into_chars(mut self) -> (Box<[Char]>, Charge) {
+        let spare = self.chars.capacity() - self.chars.len();
+        let chars = self.chars.into_boxed_slice();
+        self.charge.shrink(spare * size_of::<Char>());
+        (chars, self.charge)
     }
 }
 
