@@ -55,7 +55,10 @@ function parseSalt(options) {
 
 /** @param {unknown} options of a prefix */
 function parsePrefixOptions(options) {
-  const { signal, ...rest } = parseObject(options);
+  const { signal, semantic, ...rest } = parseObject(options);
+  // The runtime would say so too, but functions can't cross to it.
+  if (semantic !== undefined && semantic !== null)
+    throw invalid("semantic", semantic, "left out", "give it to chats and completions");
   return { signal: parseSignal(signal), named: parseNamed(rest) };
 }
 

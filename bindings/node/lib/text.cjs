@@ -27,4 +27,4 @@ function wellFormed(field, text) {
   );
 }
 
-module.exports = { wellFormed };
+module.exports = { isWellFormed, wellFormed };
