@@ -236,12 +236,8 @@ impl Setting {
 
 fn messages(messages: &Value, repeat: usize) -> Result<Vec<Message>, Error> {
     let list = messages.as_array().expect("messages are a text or a list");
-    let text = |message: &Value, key: &str| message[key].as_str().expect("text").to_owned();
-    let mut messages = Vec::new();
-    for message in list {
-        let role = text(message, "role").parse()?;
-        messages.push(Message::new(role, text(message, "content")));
-    }
+    let read = |(at, message)| Message::from_value(&format!("messages[{at}]"), option(message));
+    let mut messages = list.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     if let Some(last) = messages.last_mut() {
         last.content = last.content.repeat(repeat);
     }
