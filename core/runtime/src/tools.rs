@@ -11,7 +11,7 @@
 //! | [`reasoning`] | reasoning apart from the answer |
 //! | [`calls`] | calls apart from text; `json`, `named`, `tagged` and `python` read their forms |
 //! | [`grammar`] | what an answer may be where calls are in it |
-//! | [`format`] | those forms, as data |
+//! | [`mod@format`] | those forms, as data |
 //! | `cursor`, `scan` | text of which the end may still be missing |
 
 pub(crate) mod calls;
