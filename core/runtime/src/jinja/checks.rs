@@ -98,24 +98,8 @@ pub(super) fn test(
         "number" => number(value).is_some(),
         "string" => matches!(value, Value::Text(_)),
         "mapping" => matches!(value, Value::Dict(_)),
-        "iterable" => matches!(
-            value,
-            Value::Undefined(_)
-                | Value::Text(_)
-                | Value::List(_)
-                | Value::Tuple(_)
-                | Value::Dict(_)
-                | Value::Stream(_)
-                | Value::Loop(_)
-        ),
-        "sequence" => matches!(
-            value,
-            Value::Undefined(_)
-                | Value::Text(_)
-                | Value::List(_)
-                | Value::Tuple(_)
-                | Value::Dict(_)
-        ),
+        "iterable" => is_sequence(value) || matches!(value, Value::Stream(_) | Value::Loop(_)),
+        "sequence" => is_sequence(value),
         "callable" => matches!(
             value,
             Value::Macro(_)
@@ -165,6 +149,12 @@ fn same(value: &Value, other: &Value, renderer: &Renderer<'_>) -> Result<bool> {
 }
 
 /// Whether text has letters with a case, and none of the wrong one.
+/// Whether Python could ask for its length and for what is at a place of it.
+fn is_sequence(value: &Value) -> bool {
+    use Value::{Dict, List, Text, Tuple, Undefined};
+    matches!(value, Undefined(_) | Text(_) | List(_) | Tuple(_) | Dict(_))
+}
+
 fn cased(value: &Value, renderer: &Renderer<'_>, wrong: fn(char) -> bool) -> Result<bool> {
     let text = value.to_text(&renderer.meter())?;
     let is_cased = |c: char| c.is_uppercase() || c.is_lowercase();
