@@ -52,6 +52,32 @@ pub(crate) trait NamedOptions {
     }
 }
 
+/// How many names several groups have.
+const fn count(groups: &[&[&str]]) -> usize {
+    let (mut group, mut count) = (0, 0);
+    while group < groups.len() {
+        count += groups[group].len();
+        group += 1;
+    }
+    count
+}
+
+/// The names of several groups, one group after the other.
+const fn joined<const COUNT: usize>(groups: &[&[&'static str]]) -> [&'static str; COUNT] {
+    let mut names = [""; COUNT];
+    let (mut group, mut filled) = (0, 0);
+    while group < groups.len() {
+        let mut at = 0;
+        while at < groups[group].len() {
+            names[filled] = groups[group][at];
+            filled += 1;
+            at += 1;
+        }
+        group += 1;
+    }
+    names
+}
+
 fn unknown(name: &str, value: &OptionValue, names: &[&str]) -> Error {
     let nearest = names
         .iter()

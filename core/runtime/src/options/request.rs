@@ -10,7 +10,7 @@ use super::choices::Choices;
 use super::constraint::ConstraintOptions;
 use super::sampling::{SamplingFields, Words};
 use super::tools::{ToolConfig, ToolOptions};
-use super::{NamedOptions, OptionValue, read};
+use super::{NamedOptions, OptionValue, count, joined, read};
 use crate::{CacheMode, Error, Result, Semantic};
 
 /// Stop strings of one request at most.
@@ -68,63 +68,28 @@ pub(crate) struct Defaults {
     pub(crate) fresh_seed: u32,
 }
 
+/// The names of all options, those of a topic together.
+const GROUPS: [&[&str]; 4] =
+    [&OWN, SamplingFields::NAMES, &ConstraintOptions::NAMES, &ToolOptions::NAMES];
+
+/// Those that are read here.
+const OWN: [&str; 12] = [
+    "max_tokens",
+    "stop",
+    "timeout_ms",
+    "n",
+    "best_of",
+    "parse_special",
+    "documents",
+    "template_args",
+    "continue_final_message",
+    "cache",
+    "cache_salt",
+    "cache_ttl_ms",
+];
+
 impl NamedOptions for RequestOptions {
-    const NAMES: &'static [&'static str] = &[
-        "max_tokens",
-        "temperature",
-        "dynatemp_range",
-        "dynatemp_exponent",
-        "top_k",
-        "top_p",
-        "min_p",
-        "typical_p",
-        "top_n_sigma",
-        "xtc_probability",
-        "xtc_threshold",
-        "dry_multiplier",
-        "dry_base",
-        "dry_allowed_length",
-        "dry_penalty_last_n",
-        "dry_sequence_breakers",
-        "repeat_penalty",
-        "repeat_last_n",
-        "presence_penalty",
-        "frequency_penalty",
-        "mirostat",
-        "mirostat_tau",
-        "mirostat_eta",
-        "samplers",
-        "logit_bias",
-        "banned_strings",
-        "seed",
-        "stop",
-        "stop_tokens",
-        "min_tokens",
-        "ignore_eos",
-        "timeout_ms",
-        "logprobs",
-        "top_logprobs",
-        "prompt_logprobs",
-        "n",
-        "best_of",
-        "parse_special",
-        "documents",
-        "template_args",
-        "continue_final_message",
-        "cache",
-        "cache_salt",
-        "cache_ttl_ms",
-        "json_schema",
-        "json_object",
-        "regex",
-        "choice",
-        "lark",
-        "gbnf",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "separate_reasoning",
-    ];
+    const NAMES: &'static [&'static str] = &joined::<{ count(&GROUPS) }>(&GROUPS);
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
         match name {
