@@ -171,8 +171,7 @@ impl TokenStream {
     fn wait(&mut self, mut look: impl FnMut(&mut Source) -> Found) -> Wait {
         loop {
             if let Some(event) = self.due.pop_front() {
-                self.ended = event.is_terminal();
-                return Wait::Event(event);
+                return self.tell(event);
             }
             if self.ended {
                 return Wait::Ended;
@@ -183,10 +182,7 @@ impl TokenStream {
                         self.canceller.shared.send(Command::Resume(request));
                     }
                     match (&mut self.best, &mut self.reading) {
-                        (None, None) => {
-                            self.ended = event.is_terminal();
-                            return Wait::Event(event);
-                        }
+                        (None, None) => return self.tell(event),
                         (None, Some(reading)) => reading.take(event, &mut self.due),
                         (Some(best), None) => best.take(event, &mut self.due),
                         (Some(best), Some(reading)) => {
@@ -200,6 +196,17 @@ impl TokenStream {
                 Found::End => return Wait::Ended,
             }
         }
+    }
+
+    fn tell(&mut self, event: Event) -> Wait {
+        self.ended = event.is_terminal();
+        let broken_off = matches!(event, Event::Failed(_) | Event::Cancelled);
+        if broken_off && self.canceller.requests.len() > 1 {
+            // One answer's end is the request's: nobody reads the others any more. What has ended
+            // is left as it is.
+            self.canceller.cancel();
+        }
+        Wait::Event(event)
     }
 }
 
