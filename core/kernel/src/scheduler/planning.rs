@@ -4,9 +4,11 @@
 //! behind by more (by tokens that were forced), then running prefills, then new requests, each in
 //! order of arrival. While anything decodes, all the rest together is held to
 //! `prefill_chunk_tokens`, so that neither a long prompt nor a long forced text stops the others'
-//! streams; beside answers that are behind, prompts are. A request is admitted when a sequence is free and all the cells it can
-//! come to need are; nobody overtakes the first that could go on, so nobody starves. After a lack
-//! of cells nobody is admitted until a request ends, or the preempted one would take them again.
+//! streams; beside answers that are behind, prompts are.
+//!
+//! A request is admitted when a sequence is free and all the cells it can come to need are; nobody
+//! overtakes the first that could go on, so nobody starves. After a lack of cells nobody is admitted
+//! until a request ends, or the preempted one would take them again.
 
 use super::Scheduler;
 use super::sharing::Verdict;
