@@ -15,12 +15,13 @@
 //! | [`messages`], [`tools`], [`call`] | parts of requests |
 //! | [`chat`], [`completion`] | the two kinds of answers: what is asked, and their shapes |
 //! | [`teller`] | what the shapes have in common |
-//! | [`logprobs`], [`stamp`] | parts of answers |
+//! | [`logprobs`], [`stamp`], [`chunk`] | parts of answers |
 //! | [`models`] | the model, and its names |
 //! | [`failure`] | errors |
 
 mod call;
 mod chat;
+mod chunk;
 mod completion;
 mod exchange;
 mod failure;

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::openai::chunk::Chunks;
 use crate::openai::logprobs::{ChatLogprobs, Tokens};
-use crate::openai::stamp::{Kind, Stamp, WireUsage};
+use crate::openai::stamp::{Kind, WireUsage};
 use crate::openai::teller::Teller;
 use crate::{Event, FinishReason, Result, TokenLogprob, ToolCallDelta};
 
 /// Tells each event as it comes.
 #[derive(Debug)]
 pub(in crate::openai) struct ChatChunks {
-    stamp: Stamp,
+    chunks: Chunks,
     /// `None` without log-probabilities.
     tokens: Option<Tokens>,
-    include_usage: bool,
     usage: WireUsage,
     /// By choice, those that have begun.
     choices: BTreeMap<u32, Progress>,
@@ -27,16 +27,6 @@ pub(in crate::openai) struct ChatChunks {
 enum Progress {
     Begun,
     Ended,
-}
-
-#[derive(Serialize)]
-struct Chunk<'s> {
-    #[serde(flatten)]
-    stamp: &'s Stamp,
-    choices: &'s [ChunkChoice],
-    /// Left out unless asked for; then null in all chunks but the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<WireUsage>>,
 }
 
 #[derive(Serialize)]
@@ -86,9 +76,8 @@ impl ChatChunks {
         include_usage: bool,
     ) -> Self {
         Self {
-            stamp: Stamp::now(Kind::ChatChunk, model),
+            chunks: Chunks::now(Kind::ChatChunk, model, include_usage),
             tokens,
-            include_usage,
             usage: WireUsage::default(),
             choices: BTreeMap::new(),
         }
@@ -116,18 +105,12 @@ impl ChatChunks {
         let finish_reason = Some(reason.as_str());
         let end =
             ChunkChoice { index: choice, delta: Delta::default(), logprobs: None, finish_reason };
-        told.push(self.chunk(&[end], None));
+        told.push(self.chunks.of(&[end]));
     }
 
     fn delta(&self, index: u32, delta: Delta, told: &mut Vec<String>) {
         let choice = ChunkChoice { index, delta, logprobs: None, finish_reason: None };
-        told.push(self.chunk(&[choice], None));
-    }
-
-    fn chunk(&self, choices: &[ChunkChoice], usage: Option<WireUsage>) -> String {
-        let usage = self.include_usage.then_some(usage);
-        let chunk = Chunk { stamp: &self.stamp, choices, usage };
-        serde_json::to_string(&chunk).expect("a chunk is always JSON")
+        told.push(self.chunks.of(&[choice]));
     }
 
     fn logprobs(&self, logprobs: &[TokenLogprob]) -> Result<Option<ChatLogprobs>> {
@@ -149,7 +132,7 @@ impl Teller for ChatChunks {
                 let delta = Delta { content, ..Delta::default() };
                 let index = text.choice;
                 let choice = ChunkChoice { index, delta, logprobs, finish_reason: None };
-                told.push(self.chunk(&[choice], None));
+                told.push(self.chunks.of(&[choice]));
             }
             Event::Reasoning(reasoning) => {
                 self.begin(reasoning.choice, Some(String::new()), told);
@@ -176,9 +159,7 @@ impl Teller for ChatChunks {
     }
 
     fn end(&mut self, told: &mut Vec<String>) -> Result<()> {
-        if self.include_usage {
-            told.push(self.chunk(&[], Some(self.usage)));
-        }
+        told.extend(self.chunks.last(self.usage));
         Ok(())
     }
 }

@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::openai::chunk::Chunks;
 use crate::openai::completion::Asked;
 use crate::openai::logprobs::{CompletionLogprobs, Tokens};
-use crate::openai::stamp::{Kind, Stamp, WireUsage};
+use crate::openai::stamp::{Kind, WireUsage};
 use crate::openai::teller::Teller;
 use crate::{Event, FinishReason, PromptLogprob, Result, TextDelta};
 
 /// Tells each event as it comes.
 #[derive(Debug)]
 pub(in crate::openai) struct CompletionChunks {
-    stamp: Stamp,
+    chunks: Chunks,
     asked: Asked,
     /// Answers to each prompt.
     choices_each: u32,
     /// `None` without log-probabilities.
     tokens: Option<Tokens>,
-    include_usage: bool,
     usage: WireUsage,
     /// Of the prompt that is being continued.
     prompt_logprobs: Vec<PromptLogprob>,
@@ -34,16 +34,6 @@ struct Progress {
     /// Characters of its tokens so far.
     offset: usize,
     ended: bool,
-}
-
-#[derive(Serialize)]
-struct Chunk<'s> {
-    #[serde(flatten)]
-    stamp: &'s Stamp,
-    choices: &'s [ChunkChoice],
-    /// Left out unless asked for; then null in all chunks but the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<WireUsage>>,
 }
 
 #[derive(Serialize)]
@@ -63,11 +53,10 @@ impl CompletionChunks {
         include_usage: bool,
     ) -> Self {
         Self {
-            stamp: Stamp::now(Kind::Completion, model),
+            chunks: Chunks::now(Kind::Completion, model, include_usage),
             asked,
             choices_each,
             tokens,
-            include_usage,
             usage: WireUsage::default(),
             prompt_logprobs: Vec::new(),
             choices: BTreeMap::new(),
@@ -132,13 +121,7 @@ impl CompletionChunks {
     }
 
     fn chunk(&self, choice: ChunkChoice, told: &mut Vec<String>) {
-        told.push(self.body(&[choice], None));
-    }
-
-    fn body(&self, choices: &[ChunkChoice], usage: Option<WireUsage>) -> String {
-        let usage = self.include_usage.then_some(usage);
-        let chunk = Chunk { stamp: &self.stamp, choices, usage };
-        serde_json::to_string(&chunk).expect("a chunk is always JSON")
+        told.push(self.chunks.of(&[choice]));
     }
 }
 
@@ -166,11 +149,9 @@ impl Teller for CompletionChunks {
     }
 
     fn end(&mut self, told: &mut Vec<String>) -> Result<()> {
-        if self.include_usage {
-            let usage = self.usage;
-            let usage = if self.asked.prompt_alone { usage.of_prompts_alone() } else { usage };
-            told.push(self.body(&[], Some(usage)));
-        }
+        let usage = self.usage;
+        let usage = if self.asked.prompt_alone { usage.of_prompts_alone() } else { usage };
+        told.extend(self.chunks.last(usage));
         Ok(())
     }
 }
