@@ -101,7 +101,7 @@ pub(crate) fn answer(
 
 fn ask(engine: &Engine, found: &Found, max_tokens: u32) -> Result<TokenStream> {
     let chat = engine.chat(PROMPT).json_schema(found.schema.clone()).max_tokens(max_tokens);
-    Ok(chat.temperature(0.3).seed(1).cache(CacheMode::Bypass).stream()?)
+    Ok(chat.temperature(1.0).seed(1).cache(CacheMode::Bypass).stream()?)
 }
 
 fn judge(schema: &Value, stream: TokenStream) -> Result<Answer> {
@@ -207,7 +207,7 @@ pub(crate) fn section(found: &[Found], max_tokens: u32) -> Result<Section> {
     let mut reasons: Vec<(String, usize)> = reasons.into_iter().collect();
     reasons.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     let mut notes = vec![format!(
-        "Asked: {PROMPT:?}, temperature 0.3, at most {max_tokens} tokens. An answer that is cut \
+        "Asked: {PROMPT:?}, temperature 1, at most {max_tokens} tokens. An answer that is cut \
          short has no end, and is not judged. Judged by the crate jsonschema, formats included."
     )];
     notes.extend(reasons.iter().map(|(reason, count)| format!("Refused, {count} times: {reason}")));

@@ -68,13 +68,13 @@ extension RequestOptions {
             cacheSalt: cacheSalt,
             cacheTtlMs: cacheTtl.map(\.milliseconds),
             semantic: semantic.map(\.native),
-            sampling: nativeSampling,
-            constraint: nativeConstraint,
+            sampling: samplingPart,
+            constraint: constraintPart,
             chat: chatPart
         )
     }
 
-    private var nativeSampling: NativeSampling {
+    private var samplingPart: NativeSampling {
         NativeSampling(
             temperature: temperature,
             dynatempRange: dynatempRange,
@@ -105,7 +105,7 @@ extension RequestOptions {
         )
     }
 
-    private var nativeConstraint: NativeConstraint {
+    private var constraintPart: NativeConstraint {
         NativeConstraint(
             jsonSchema: jsonSchema?.text,
             jsonObject: jsonObject,
