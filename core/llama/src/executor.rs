@@ -28,6 +28,8 @@ pub struct Executor {
     /// Without one, saving and restoring is refused.
     store: Option<Arc<dyn SnapshotStore>>,
     sampling_threads: rayon::ThreadPool,
+    /// Whether the machine has a core for them while a batch is decoded.
+    has_spare_core: bool,
 }
 
 /// From here on, sampling several sequences in parallel beats waking the threads for it
@@ -59,6 +61,7 @@ impl Executor {
             seats: (0..params.sequences_max).map(|_| Seat::default()).collect(),
             store,
             sampling_threads,
+            has_spare_core: (params.threads as usize) < cores(),
         })
     }
 
@@ -174,11 +177,19 @@ impl Executor {
         }
     }
 
-    /// Decodes the batch. Meanwhile it is found out which tokens constraints allow next.
+    /// Decodes the batch, and finds out which tokens constraints allow next: meanwhile, if a core is
+    /// left for that. Else it is done before: a thread that takes a core from one of those that
+    /// decode holds all of them up at their next barrier, for longer than masks take.
     fn decode(&mut self) -> Result<(), DecodeError> {
         let Self { context, batch, seats, sampling_threads, .. } = self;
         let mut constrained = seats.iter_mut().filter(|seat| seat.needs_mask()).peekable();
         if constrained.peek().is_none() {
+            return context.decode(batch);
+        }
+        if !self.has_spare_core {
+            let mut constrained: Vec<_> = constrained.collect();
+            sampling_threads
+                .install(|| constrained.par_iter_mut().for_each(|seat| seat.prepare_mask()));
             return context.decode(batch);
         }
         sampling_threads.in_place_scope(|threads| {
@@ -266,6 +277,11 @@ impl Backend for Executor {
         self.report(plan, outcome);
         Ok(())
     }
+}
+
+/// Cores that this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn no_logits() -> SequenceFailure {

@@ -31,6 +31,9 @@ struct Arguments {
     /// What to measure; everything when nothing is named
     #[arg(long, value_enum, value_delimiter = ',')]
     part: Vec<Part>,
+    /// Workloads of the part `speed` whose names have this in them; all without it
+    #[arg(long, default_value = "")]
+    workload: String,
     /// Rounds that count
     #[arg(long, default_value_t = 7)]
     rounds: u32,
@@ -84,7 +87,7 @@ fn main() -> Result<()> {
         document.save(&arguments.output, "structured")?;
     }
     if parts.contains(&Part::Speed) {
-        let (section, panel) = speed::measure(&model, arguments.threads, arguments.rounds)?;
+        let (section, panel) = speed::measure(&model, &arguments)?;
         document.sections.push(section);
         std::fs::create_dir_all(&arguments.output)?;
         plot::draw(&arguments.output.join("structured.svg"), &[panel])?;

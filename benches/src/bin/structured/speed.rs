@@ -12,6 +12,8 @@ use indwell_benches::traffic::Random;
 use indwell_benches::{Comparison, Measurement, rounds};
 use serde_json::{Value, json};
 
+use crate::Arguments;
+
 const CLIENTS: u32 = 8;
 /// Answers of one measurement: one after the other, or all at once.
 const ANSWERS: u32 = 8;
@@ -34,29 +36,32 @@ struct Workload {
 }
 
 /// Measures every workload.
-pub(crate) fn measure(model: &Path, threads: u32, rounds: u32) -> Result<(Section, Panel)> {
+pub(crate) fn measure(model: &Path, arguments: &Arguments) -> Result<(Section, Panel)> {
+    let workloads: Vec<Workload> =
+        workloads().into_iter().filter(|one| one.name.contains(&arguments.workload)).collect();
+    ensure!(!workloads.is_empty(), "no workload has {:?} in its name", arguments.workload);
     let engine = Engine::builder(model)
         .context_tokens(8192)
         .sequences_max(CLIENTS)
-        .threads(threads)
+        .threads(arguments.threads)
         .prefix_cache_tokens(0)
         .response_cache_bytes(0)
         .build()?;
     let names = CONTENDERS.map(Contender::name);
     let mut comparisons = Vec::new();
     let mut forced_shares = Vec::new();
-    for workload in workloads() {
-        let tokens = answer_tokens(&engine, &workload)?;
-        forced_shares.push(forced_share(&engine, &workload)?);
-        let contenders = rounds::take_turns(&names, 1, rounds, |at, round| {
-            let measured = run(&engine, &workload, CONTENDERS[at], tokens, round)?;
+    for workload in &workloads {
+        let tokens = answer_tokens(&engine, workload)?;
+        forced_shares.push(forced_share(&engine, workload)?);
+        let contenders = rounds::take_turns(&names, 1, arguments.rounds, |at, round| {
+            let measured = run(&engine, workload, CONTENDERS[at], tokens, round)?;
             let rate = measured.tokens_per_second();
             eprintln!("speed: {}, round {round}, {}: {rate:.1}", workload.name, names[at]);
             Ok(measured)
         })?;
         comparisons.push(Comparison { workload: workload.name.to_owned(), contenders });
     }
-    Ok((section(&comparisons, &forced_shares)?, panel(&comparisons)))
+    Ok((section(&workloads, &comparisons, &forced_shares)?, panel(&comparisons)))
 }
 
 fn workloads() -> Vec<Workload> {
@@ -180,7 +185,11 @@ fn run(
     Ok(Measurement { others_share, ..measured })
 }
 
-fn section(comparisons: &[Comparison], forced_shares: &[f64]) -> Result<Section> {
+fn section(
+    workloads: &[Workload],
+    comparisons: &[Comparison],
+    forced_shares: &[f64],
+) -> Result<Section> {
     let columns = ["workload", "contender", "tokens/s", "by those without a schema", "not drawn"];
     let mut rows = Vec::new();
     for (comparison, forced) in comparisons.iter().zip(forced_shares) {
@@ -198,7 +207,7 @@ fn section(comparisons: &[Comparison], forced_shares: &[f64]) -> Result<Section>
         }
     }
     let expectations =
-        comparisons.iter().zip(workloads()).map(|(comparison, workload)| Expectation {
+        comparisons.iter().zip(workloads).map(|(comparison, workload)| Expectation {
             what: format!("{}: tokens/s with its schema, by those without", workload.name),
             aim: Aim::AtLeast(workload.aim),
             values: comparison.contenders[2].ratios(comparison.baseline()),
