@@ -17,6 +17,7 @@ use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 
 use crate::cells::Cells;
+use crate::edge;
 use crate::error::{ContextError, DecodeError, RestoreError};
 use crate::log::capturing_errors;
 use crate::memory::{Handles, Memory, Numbering};
@@ -155,11 +156,18 @@ impl Context {
         let _computing = crate::exit::computing();
         // SAFETY: the context is alive and ours alone; the batch's arrays hold as many entries as
         // it states, and its ids were checked against the model and the context.
-        let code = unsafe { sys::llama_decode(self.pointer.as_ptr(), batch.as_llama()) };
+        let decoded = unsafe { edge::decode(self.pointer.as_ptr(), batch.as_llama()) };
         if !self.has_decoded {
             self.has_decoded = true;
             crate::exit::install();
         }
+        let code = match decoded {
+            Ok(code) => code,
+            Err(thrown) => {
+                self.memory.lose_track();
+                return Err(DecodeError::Threw(thrown.0));
+            }
+        };
         match code {
             0 => self.memory.decoded(batch),
             2 | -3 => self.memory.broken_off(batch),

@@ -83,7 +83,7 @@ pub enum ContextError {
 }
 
 /// A decode call failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The memory has no cells for the batch (llama.cpp's 1). Nothing was changed.
     #[error("the KV cache has no slot for the batch")]
@@ -97,6 +97,9 @@ pub enum DecodeError {
     /// Anything else; -2 is a failed allocation, -3 a failed computation.
     #[error("llama.cpp's decode failed with code {0}")]
     Failed(i32),
+    /// It threw an exception, most often for want of memory.
+    #[error("llama.cpp's decode failed: {0}")]
+    Threw(String),
 }
 
 /// No token could be drawn.
@@ -108,6 +111,9 @@ pub enum SampleError {
     /// A sampler left no candidate.
     #[error("the samplers left no token to choose")]
     NoCandidate,
+    /// A sampler threw an exception.
+    #[error("a sampler of llama.cpp's failed")]
+    Threw,
     /// llama.cpp could not make a sampler.
     #[error("llama.cpp could not make a sampler")]
     NoSampler,

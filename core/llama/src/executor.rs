@@ -292,6 +292,8 @@ fn step_error(error: DecodeError) -> StepError {
     match error {
         DecodeError::NoSlot => StepError::NoCells,
         DecodeError::Aborted => StepError::Aborted,
-        DecodeError::InvalidBatch | DecodeError::Failed(_) => StepError::Fatal(error.to_string()),
+        DecodeError::InvalidBatch | DecodeError::Failed(_) | DecodeError::Threw(_) => {
+            StepError::Fatal(error.to_string())
+        }
     }
 }

@@ -30,6 +30,7 @@ pub mod build_id;
 pub mod cells;
 pub mod constraint;
 pub mod context;
+mod edge;
 pub mod error;
 pub mod executor;
 mod exit;

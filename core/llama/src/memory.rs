@@ -23,6 +23,7 @@ use llama_cpp_sys_2 as sys;
 
 use crate::Batch;
 use crate::cells::Cells;
+use crate::edge;
 use crate::error::RestoreError;
 use crate::log::capturing_errors;
 use crate::memory_kind::MemoryKind;
@@ -229,7 +230,9 @@ impl Memory {
         let fits = range.start == 0 && self.end(from.seq) == range.end && self.end(to.seq) == 0;
         fits && {
             // SAFETY: both sequences are below `n_seq_max`; no range is given.
-            unsafe { sys::llama_memory_seq_cp(self.handles.memory, from.seq, to.seq, -1, -1) };
+            let shared =
+                unsafe { edge::copy(self.handles.memory, from.seq, to.seq, (-1, -1)) };
+            self.noted(shared);
             self.end(to.seq) == range.end || {
                 self.remove_from(to, ALL);
                 false
@@ -286,10 +289,9 @@ impl Memory {
         let bytes = self.state_bytes(seq, 0);
         let context = self.handles.context.as_ptr();
         writer.add(range, bytes, tail, |buffer| {
-            let (at, length) = (buffer.as_mut_ptr(), buffer.len());
-            // SAFETY: the context is alive and ours alone; the buffer is as long as stated.
-            let written = unsafe { sys::llama_state_seq_get_data(context, at, length, seq) };
-            written == length
+            // SAFETY: the context is alive and ours alone; the sequence is of this context.
+            let written = unsafe { edge::state_get(context, buffer, seq) };
+            written == Ok(buffer.len())
         })
     }
 
@@ -306,12 +308,10 @@ impl Memory {
         }
         let _computing = crate::exit::computing();
         let context = self.handles.context.as_ptr();
-        let (state, length) = (piece.state.as_ptr(), piece.state.len());
-        // SAFETY: the context is alive and ours alone; the state is as long as stated, and what
-        // llama.cpp asserts of it was checked; the sequence is below `n_seq_max`.
-        let (read, errors) = capturing_errors(|| unsafe {
-            sys::llama_state_seq_set_data(context, state, length, seq)
-        });
+        // SAFETY: the context is alive and ours alone; what llama.cpp asserts of the state was
+        // checked; the sequence is below `n_seq_max`.
+        let (read, errors) =
+            capturing_errors(|| unsafe { edge::state_set(context, piece.state, seq) });
         if let Some(cells) = &mut self.cells
             && !cells.place(positions.into_iter().map(|position| (unsigned(seq), position)))
         {
@@ -320,7 +320,7 @@ impl Memory {
         let first = if self.kind.is_whole() { None } else { Some(piece.range.start) };
         let has = self.positions_of(seq).unwrap_or(0..0);
         let fits = has.end == piece.range.end && first.is_none_or(|first| has.start == first);
-        if read == length && fits {
+        if read == Ok(piece.state.len()) && fits {
             return Ok(());
         }
         self.remove_one(seq, &ALL);
@@ -329,7 +329,11 @@ impl Memory {
 
     fn state_bytes(&self, seq: sys::llama_seq_id, flags: sys::llama_state_seq_flags) -> usize {
         // SAFETY: the context is alive and ours alone; the sequence is of this context.
-        unsafe { sys::llama_state_seq_get_size_ext(self.handles.context.as_ptr(), seq, flags) }
+        let size = unsafe { edge::state_size(self.handles.context.as_ptr(), seq, flags) };
+        size.unwrap_or_else(|thrown| {
+            tracing::error!("{thrown}");
+            0
+        })
     }
 
     /// Whether `number` has all positions of `range`, and of recurrent memory the last one.
@@ -401,14 +405,25 @@ impl Memory {
         let (start, end) = bounds(range);
         // SAFETY: the memory is of a living context; both sequences are below 256, which
         // attention takes in any range; other memory is shared in `share_whole`.
-        unsafe { sys::llama_memory_seq_cp(self.handles.memory, from, to, start, end) };
+        let copied = unsafe { edge::copy(self.handles.memory, from, to, (start, end)) };
+        self.noted(copied);
     }
 
     /// As [`Self::raw_copy`].
     fn raw_remove(&mut self, seq: sys::llama_seq_id, range: &Range<u32>) -> bool {
         let (start, end) = bounds(range);
         // SAFETY: the memory is of a living context; the sequence is of this context.
-        unsafe { sys::llama_memory_seq_rm(self.handles.memory, seq, start, end) }
+        let removed = unsafe { edge::remove(self.handles.memory, seq, (start, end)) };
+        self.noted(removed).unwrap_or(false)
+    }
+
+    /// After an exception the memory is as llama.cpp left it: its cells are not followed any more.
+    fn noted<T>(&mut self, done: Result<T, edge::Thrown>) -> Option<T> {
+        done.inspect_err(|thrown| {
+            tracing::error!("{thrown}");
+            self.lose_track();
+        })
+        .ok()
     }
 }
 

@@ -82,7 +82,7 @@ impl Candidates {
     /// Lets a sampler of llama.cpp's change them, and sees to it that something comparable is left.
     pub(super) fn apply(
         &mut self,
-        sampler: impl FnOnce(&mut sys::llama_token_data_array),
+        sampler: impl FnOnce(&mut sys::llama_token_data_array) -> Result<(), SampleError>,
     ) -> Result<(), SampleError> {
         let base = self.data.as_ptr();
         let mut array = sys::llama_token_data_array {
@@ -91,7 +91,7 @@ impl Candidates {
             selected: -1,
             sorted: self.sorted,
         };
-        sampler(&mut array);
+        sampler(&mut array)?;
         // One of them moves the beginning.
         let offset = (array.data as usize).wrapping_sub(base as usize);
         self.start = offset / size_of::<sys::llama_token_data>();

@@ -21,6 +21,7 @@ use indwell_kernel::{SamplerKind, SamplingParams, Temperature};
 use llama_cpp_sys_2 as sys;
 
 use super::candidates::Candidates;
+use crate::edge;
 use crate::error::SampleError;
 
 /// Tokens that every filter keeps at least.
@@ -100,7 +101,13 @@ impl Filter {
         let sampler = self.sampler.0.as_ptr();
         // SAFETY: the sampler is alive and ours alone; the array describes candidates that are
         // there, at least one, without NaN.
-        candidates.apply(|array| unsafe { sys::llama_sampler_apply(sampler, array) })?;
+        let applied = |array: &mut _| unsafe { edge::sample(sampler, array) };
+        candidates.apply(|array| {
+            applied(array).map_err(|thrown| {
+                tracing::error!(kind = ?self.kind, "{thrown}");
+                SampleError::Threw
+            })
+        })?;
         match self.kind {
             SamplerKind::TopNSigma | SamplerKind::Temperature => candidates.settle(),
             _ => Ok(()),
