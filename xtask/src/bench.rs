@@ -31,6 +31,8 @@ pub(crate) enum Program {
     PrefixCache,
     /// Answers given again: how fast, against llama-server, and what they take
     ResponseCache,
+    /// Requests of all kinds for ten minutes, and a model loaded 200 times
+    Soak,
     /// Answers within a schema: how many fit it, and how fast they come
     Structured,
 }
@@ -42,6 +44,7 @@ impl Program {
             Self::DecodeLimit => "decode_limit",
             Self::PrefixCache => "prefix_cache",
             Self::ResponseCache => "response_cache",
+            Self::Soak => "soak",
             Self::Structured => "structured",
         }
     }
@@ -60,7 +63,7 @@ pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program])
         command.args(rounds.map(|rounds| format!("--rounds={rounds}")));
         match program {
             Program::BindingCost => give_bindings(&context, &mut command)?,
-            Program::DecodeLimit | Program::Structured => {}
+            Program::DecodeLimit | Program::Soak | Program::Structured => {}
             Program::PrefixCache => give_peer(workspace, &mut command),
             Program::ResponseCache => {
                 command.arg("--python").arg(python::install(&context)?);
