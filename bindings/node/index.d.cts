@@ -43,6 +43,9 @@ export declare class Engine {
    */
   caches(): CacheStats;
 
+  /** What the engine takes of memory, part by part, and what it may take. */
+  memory(): EngineMemory;
+
   /** The engine's metrics in the text format of Prometheus, for whoever serves it for scraping. */
   metricsText(): string;
 
@@ -283,6 +286,13 @@ export interface LoadOptions {
    * time uses it: a second one is refused with `io`. Default none, and nothing is written.
    */
   responseCacheDir?: string;
+  /**
+   * Bytes of memory that the engine may take, all together: weights, KV cells, scratch and both
+   * caches; {@link Engine.memory} shows them. Options that are not given are cut to fit: first the
+   * caches, then `contextTokens`, down to 512. What does not fit even so is `out_of_memory` before
+   * anything is allocated. Default no such bound.
+   */
+  memoryBytes?: number;
   /** Hears how far loading has come; the latest news only, if it is slow. */
   onProgress?: (progress: Progress) => void;
   /** Gives up loading. */
@@ -811,6 +821,29 @@ export interface EngineStats {
   responseCacheHits: number;
   /** Hits among the queries, from 0 to 1; 0 as long as there are none. */
   responseCacheHitRate: number;
+}
+
+/**
+ * What an engine takes of memory, in bytes, all devices together. Weights that are mapped from their
+ * file count in full, though the system can drop them from memory and read them again.
+ */
+export interface EngineMemory {
+  /** What it may take: `memoryBytes`. Null where nothing was said. */
+  budgetBytes: number | null;
+  /** The most that it can come to, both caches full: never more than the budget. */
+  limitBytes: number;
+  /** The model's weights. */
+  weightsBytes: number;
+  /** Cells of the KV cache, used or not, and recurrent states. */
+  kvBytes: number;
+  /** What computing a step takes, logits included. */
+  scratchBytes: number;
+  /** Snapshots of cached prefixes in the host's memory. */
+  hostCacheBytes: number;
+  /** Stored answers and their questions. */
+  responseCacheBytes: number;
+  /** What the engine takes now, all together. */
+  totalBytes: number;
 }
 
 /** What an engine's caches hold and have done: the prefix cache tier by tier, and answers. */

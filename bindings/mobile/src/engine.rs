@@ -13,7 +13,7 @@ use crate::cache::NativeCacheStats;
 use crate::error::NativeError;
 use crate::exit;
 use crate::http::NativeExchange;
-use crate::info::{NativeEngineStats, NativeModelInfo};
+use crate::info::{NativeEngineMemory, NativeEngineStats, NativeModelInfo};
 use crate::message::NativeMessage;
 use crate::options::{NativeEngineOptions, NativeRequestOptions};
 use crate::prefix::NativePrefix;
@@ -131,6 +131,15 @@ impl NativeEngine {
     /// As `indwell::Engine::caches`.
     pub fn caches(&self) -> Result<NativeCacheStats, NativeError> {
         Ok(self.engine.caches()?.into())
+    }
+
+    /// What the engine takes of memory.
+    ///
+    /// # Errors
+    ///
+    /// As `indwell::Engine::memory`.
+    pub fn memory(&self) -> Result<NativeEngineMemory, NativeError> {
+        Ok(self.engine.memory()?.into())
     }
 
     /// Gives back `bytes` of cached prefixes' memory, on a thread of its own.

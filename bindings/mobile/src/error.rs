@@ -55,7 +55,9 @@ pub struct NativeErrorDetails {
 }
 
 /// Names that sentences mention beside the one that they are about.
-const MENTIONED: [&str; 13] = [
+const MENTIONED: [&str; 16] = [
+    "batch_tokens",
+    "context_tokens",
     "disk_cache_bytes",
     "disk_cache_dir",
     "distance_max",
@@ -63,6 +65,7 @@ const MENTIONED: [&str; 13] = [
     "json_object",
     "json_schema",
     "max_tokens",
+    "memory_bytes",
     "min_tokens",
     "response_cache_bytes",
     "response_cache_dir",

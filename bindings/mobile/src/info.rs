@@ -39,6 +39,35 @@ pub struct NativeEngineStats {
     pub response_cache_hit_rate: f64,
 }
 
+/// `indwell::EngineMemory`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[expect(missing_docs, reason = "indwell::EngineMemory documents them")]
+pub struct NativeEngineMemory {
+    pub budget_bytes: Option<u64>,
+    pub limit_bytes: u64,
+    pub weights_bytes: u64,
+    pub kv_bytes: u64,
+    pub scratch_bytes: u64,
+    pub host_cache_bytes: u64,
+    pub response_cache_bytes: u64,
+    pub total_bytes: u64,
+}
+
+impl From<indwell::EngineMemory> for NativeEngineMemory {
+    fn from(memory: indwell::EngineMemory) -> Self {
+        Self {
+            budget_bytes: memory.budget_bytes,
+            limit_bytes: memory.limit_bytes,
+            weights_bytes: memory.weights_bytes,
+            kv_bytes: memory.kv_bytes,
+            scratch_bytes: memory.scratch_bytes,
+            host_cache_bytes: memory.host_cache_bytes,
+            response_cache_bytes: memory.response_cache_bytes,
+            total_bytes: memory.total_bytes(),
+        }
+    }
+}
+
 /// `indwell::Device`.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 #[expect(missing_docs, reason = "indwell::Device documents them")]

@@ -89,6 +89,10 @@ class Engine {
     return told(this.#native.caches());
   }
 
+  memory() {
+    return told(this.#native.memory());
+  }
+
   metricsText() {
     return told(this.#native.metrics()).text;
   }

@@ -40,6 +40,7 @@ const NAMES = [
   "jsonSchema",
   "logitBias",
   "maxTokens",
+  "memoryBytes",
   "minP",
   "minTokens",
   "mirostatEta",

@@ -115,6 +115,7 @@ module.exports = {
  * @property {boolean} closed
  * @property {() => import("../index.cjs").EngineStats | ErrorInfo} stats
  * @property {() => import("../index.cjs").CacheStats | ErrorInfo} caches
+ * @property {() => import("../index.cjs").EngineMemory | ErrorInfo} memory
  * @property {() => { text: string } | ErrorInfo} metrics
  * @property {(key: number, messages: string, options: NamedValue[]) => NativePending | Outcome} cachePrefix
  * @property {(key: number, bytes: number) => NativePending} trim

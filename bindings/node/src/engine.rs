@@ -15,7 +15,7 @@ use crate::{
     exchange::Exchange,
     executor::Job,
     mailbox::Bell,
-    objects::{CachesObject, ErrorObject, MetricsObject, ModelObject, StatsObject},
+    objects::{CachesObject, ErrorObject, MemoryObject, MetricsObject, ModelObject, StatsObject},
     options::{Input, NamedValue},
     pending::{Outcome, Pending, Promise, TakenObject},
     request::{self, Answering, Request, Wait},
@@ -137,6 +137,14 @@ impl Engine {
     pub fn caches(&self) -> Either<CachesObject, ErrorObject> {
         match self.engine().caches() {
             Ok(caches) => Either::A(caches.into()),
+            Err(error) => Either::B((&error).into()),
+        }
+    }
+
+    #[napi(catch_unwind)]
+    pub fn memory(&self) -> Either<MemoryObject, ErrorObject> {
+        match self.engine().memory() {
+            Ok(memory) => Either::A(memory.into()),
             Err(error) => Either::B((&error).into()),
         }
     }

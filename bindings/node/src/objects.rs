@@ -2,8 +2,10 @@
 //! become camelCase; counts become JavaScript numbers, exact up to 2^53.
 
 use indwell::{
-    CacheStats, CacheTierStats, Device, EngineStats, Error, ModelInfo, Progress, ResponseCacheStats,
+    CacheStats, CacheTierStats, Device, EngineMemory, EngineStats, Error, ModelInfo, Progress,
+    ResponseCacheStats,
 };
+use napi::bindgen_prelude::{Either, Null};
 use napi_derive::napi;
 
 /// What `lib/error.cjs` makes an `IndwellError` of.
@@ -123,6 +125,35 @@ impl From<EngineStats> for StatsObject {
             response_cache_queries: stats.response_cache_queries as f64,
             response_cache_hits: stats.response_cache_hits as f64,
             response_cache_hit_rate: stats.response_cache_hit_rate(),
+        }
+    }
+}
+
+#[napi(object, object_from_js = false)]
+pub struct MemoryObject {
+    /// `null` where nothing was said.
+    pub budget_bytes: Either<f64, Null>,
+    pub limit_bytes: f64,
+    pub weights_bytes: f64,
+    pub kv_bytes: f64,
+    pub scratch_bytes: f64,
+    pub host_cache_bytes: f64,
+    pub response_cache_bytes: f64,
+    pub total_bytes: f64,
+}
+
+impl From<EngineMemory> for MemoryObject {
+    fn from(memory: EngineMemory) -> Self {
+        let budget = memory.budget_bytes.map(|bytes| bytes as f64);
+        Self {
+            budget_bytes: budget.map_or(Either::B(Null), Either::A),
+            limit_bytes: memory.limit_bytes as f64,
+            weights_bytes: memory.weights_bytes as f64,
+            kv_bytes: memory.kv_bytes as f64,
+            scratch_bytes: memory.scratch_bytes as f64,
+            host_cache_bytes: memory.host_cache_bytes as f64,
+            response_cache_bytes: memory.response_cache_bytes as f64,
+            total_bytes: memory.total_bytes() as f64,
         }
     }
 }

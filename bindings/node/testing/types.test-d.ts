@@ -204,11 +204,18 @@ export async function caching(engine: Engine, signal: AbortSignal): Promise<void
   await engine.trim();
 }
 
+export function budgeting(engine: Engine): void {
+  const { budgetBytes, totalBytes } = engine.memory();
+  same<typeof budgetBytes, number | null>(true);
+  same<typeof totalBytes, number>(true);
+}
+
 export async function answeringAgain(engine: Engine): Promise<void> {
   await Engine.load("model.gguf", {
     responseCacheBytes: 2 ** 24,
     responseCacheTtlMs: 60_000,
     responseCacheDir: "answers",
+    memoryBytes: 2 ** 30,
   });
   const { usage } = await engine.chat("Hello", { cache: "only_if_cached", cacheTtlMs: 1.5 });
   same<typeof usage.semanticDistance, number | null>(true);

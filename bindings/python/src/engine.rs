@@ -139,6 +139,13 @@ impl Engine {
         record::engine_stats(py, &stats)
     }
 
+    /// What the engine takes of memory.
+    fn memory<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let memory =
+            py.detach(|| self.engine().memory()).map_err(|failure| error::raise(py, &failure))?;
+        record::engine_memory(py, &memory)
+    }
+
     /// Ends every request and gives the model's memory back. Again: nothing happens.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.engine().close()).map_err(|failure| error::raise(py, &failure))

@@ -3,7 +3,8 @@
 //! Answers are `reply`'s.
 
 use indwell::{
-    CacheStats, CacheTierStats, Device, EngineStats, ModelInfo, Progress, ResponseCacheStats,
+    CacheStats, CacheTierStats, Device, EngineMemory, EngineStats, ModelInfo, Progress,
+    ResponseCacheStats,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -52,6 +53,18 @@ pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<
         stats.response_cache_hits,
     ];
     class!(py, "indwell.info", "EngineStats")?.call1(PyTuple::new(py, counters)?)
+}
+
+pub(crate) fn engine_memory<'py>(py: Python<'py>, memory: &EngineMemory) -> Record<'py> {
+    class!(py, "indwell.info", "EngineMemory")?.call1((
+        memory.budget_bytes,
+        memory.limit_bytes,
+        memory.weights_bytes,
+        memory.kv_bytes,
+        memory.scratch_bytes,
+        memory.host_cache_bytes,
+        memory.response_cache_bytes,
+    ))
 }
 
 pub(crate) fn cache_stats<'py>(py: Python<'py>, caches: &CacheStats) -> Record<'py> {

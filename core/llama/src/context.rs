@@ -19,10 +19,10 @@ use parking_lot::Mutex;
 use crate::cells::Cells;
 use crate::edge;
 use crate::error::{ContextError, DecodeError, RestoreError};
-use crate::log::capturing_errors;
+use crate::log::listening;
 use crate::memory::{Handles, Memory, Numbering};
 use crate::memory_kind::MemoryKind;
-use crate::{Batch, Model};
+use crate::{Allocated, Batch, Model};
 
 static LIFECYCLE: Mutex<()> = Mutex::new(());
 
@@ -51,6 +51,7 @@ pub struct Context {
     memory: Memory,
     params: ContextParams,
     vocabulary_size: usize,
+    allocated: Allocated,
     /// Read by llama.cpp during a decode through a pointer into this allocation.
     abort: Arc<AtomicBool>,
     /// Whether a batch was computed: the first one makes llama.cpp's last static data.
@@ -95,10 +96,10 @@ impl Context {
         let _lifecycle = LIFECYCLE.lock();
         // SAFETY: the model is alive and stays so in `self`; the parameters' bounds were checked
         // above; the abort flag lives in an `Arc` that `self` holds until after `llama_free`.
-        let (pointer, errors) = capturing_errors(|| unsafe {
+        let (pointer, heard) = listening(|| unsafe {
             sys::llama_init_from_model(model.as_ptr(), llama_params)
         });
-        let pointer = NonNull::new(pointer).ok_or_else(|| refused(errors))?;
+        let pointer = NonNull::new(pointer).ok_or_else(|| refused(heard.errors()))?;
         // SAFETY: the context was just made.
         let llama_memory = unsafe { sys::llama_get_memory(pointer.as_ptr()) };
         if llama_memory.is_null() {
@@ -115,7 +116,16 @@ impl Context {
             Memory::new(handles, kind, numbering, cells, has_extra(&model))
         };
         crate::exit::install();
-        Ok(Self { pointer, memory, params, vocabulary_size, abort, has_decoded: false, model })
+        Ok(Self {
+            pointer,
+            memory,
+            params,
+            vocabulary_size,
+            allocated: heard.allocated,
+            abort,
+            has_decoded: false,
+            model,
+        })
     }
 
     /// The model it computes with.
@@ -128,6 +138,12 @@ impl Context {
     #[must_use]
     pub fn params(&self) -> &ContextParams {
         &self.params
+    }
+
+    /// What its memory and its scratch take, beside the model's weights.
+    #[must_use]
+    pub fn allocated(&self) -> Allocated {
+        self.allocated
     }
 
     /// A handle that stops decodes.

@@ -24,6 +24,7 @@
 //! | [`mod@build_id`] | which llama.cpp this is |
 //! | [`error`] | what can go wrong |
 
+pub mod allocated;
 pub mod backends;
 pub mod batch;
 pub mod build_id;
@@ -41,10 +42,12 @@ pub mod model;
 mod module_dir;
 pub mod pieces;
 pub mod quantize;
+pub mod rehearsal;
 pub mod sampler;
 pub mod snapshot;
 pub mod vocabulary;
 
+pub use allocated::Allocated;
 pub use backends::{Backends, Device, DeviceKind};
 pub use batch::Batch;
 pub use build_id::build_id;
@@ -60,6 +63,7 @@ pub use memory_kind::{MemoryKind, residents_possible};
 pub use model::{Model, ModelParams};
 pub use pieces::Pieces;
 pub use quantize::{Quantization, quantize};
+pub use rehearsal::Rehearsal;
 pub use sampler::{Breakers, Lexicon, Sampler};
 pub use snapshot::SnapshotStore;
 pub use vocabulary::Vocabulary;

@@ -1,21 +1,23 @@
 //! llama.cpp's log lines as `tracing` events, and nothing on stderr.
 //!
 //! The target is `llama.cpp`. Its `INFO` is a page for each load, so it becomes `DEBUG` here;
-//! warnings and errors keep their level. While [`capturing_errors`] runs, error lines of the same
-//! thread are also collected, to become the reason in an error value: llama.cpp says why only in
-//! its log.
+//! warnings and errors keep their level. While [`listening`] runs, what lines of the same thread say
+//! is also collected: error lines, to become the reason in an error value, and the sizes of buffers.
+//! llama.cpp says both only in its log.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
 
 use llama_cpp_sys_2 as sys;
 
+use crate::Allocated;
+
 thread_local! {
     /// A line that has not ended yet, with its level.
     static PARTIAL: RefCell<(sys::ggml_log_level, String)> =
         const { RefCell::new((sys::GGML_LOG_LEVEL_NONE, String::new())) };
-    /// Error lines of this thread, while they are wanted.
-    static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    /// What lines of this thread say, while it is wanted.
+    static HEARD: RefCell<Option<Heard>> = const { RefCell::new(None) };
 }
 
 /// Takes llama.cpp's and ggml's log lines over. Idempotent.
@@ -27,13 +29,41 @@ pub(crate) fn install() {
     }
 }
 
-/// Runs `work`, and returns with its result the error lines that llama.cpp logged meanwhile on
-/// this thread, joined by "; ".
-pub fn capturing_errors<T>(work: impl FnOnce() -> T) -> (T, String) {
-    CAPTURED.with_borrow_mut(|captured| *captured = Some(Vec::new()));
+/// What llama.cpp's log said.
+#[derive(Debug, Default)]
+pub struct Heard {
+    error_lines: Vec<String>,
+    /// What it allocated.
+    pub allocated: Allocated,
+}
+
+impl Heard {
+    /// The lines of errors, joined by "; ".
+    pub fn errors(&self) -> String {
+        self.error_lines.join("; ")
+    }
+
+    fn line(&mut self, level: sys::ggml_log_level, line: &str) {
+        if level == sys::GGML_LOG_LEVEL_ERROR {
+            self.error_lines.push(line.to_owned());
+        } else {
+            self.allocated.add(line);
+        }
+    }
+}
+
+/// Runs `work`, and returns with its result what llama.cpp logged meanwhile on this thread.
+pub fn listening<T>(work: impl FnOnce() -> T) -> (T, Heard) {
+    HEARD.with_borrow_mut(|heard| *heard = Some(Heard::default()));
     let result = work();
-    let lines = CAPTURED.with_borrow_mut(Option::take).unwrap_or_default();
-    (result, lines.join("; "))
+    (result, HEARD.with_borrow_mut(Option::take).unwrap_or_default())
+}
+
+/// Runs `work`, and returns with its result the errors that llama.cpp logged meanwhile on this
+/// thread.
+pub fn capturing_errors<T>(work: impl FnOnce() -> T) -> (T, String) {
+    let (result, heard) = listening(work);
+    (result, heard.errors())
 }
 
 unsafe extern "C" fn receive(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
@@ -64,15 +94,13 @@ fn emit(level: sys::ggml_log_level, line: &str) {
     if line.is_empty() {
         return;
     }
-    match level {
-        sys::GGML_LOG_LEVEL_ERROR => {
-            tracing::error!(target: "llama.cpp", "{line}");
-            CAPTURED.with_borrow_mut(|captured| {
-                if let Some(lines) = captured {
-                    lines.push(line.to_owned());
-                }
-            });
+    HEARD.with_borrow_mut(|heard| {
+        if let Some(heard) = heard {
+            heard.line(level, line);
         }
+    });
+    match level {
+        sys::GGML_LOG_LEVEL_ERROR => tracing::error!(target: "llama.cpp", "{line}"),
         sys::GGML_LOG_LEVEL_WARN => tracing::warn!(target: "llama.cpp", "{line}"),
         sys::GGML_LOG_LEVEL_INFO => tracing::debug!(target: "llama.cpp", "{line}"),
         _ => tracing::trace!(target: "llama.cpp", "{line}"),

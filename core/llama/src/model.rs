@@ -17,10 +17,10 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 
-use crate::Vocabulary;
+use crate::{Allocated, Vocabulary};
 use crate::backends::Backends;
 use crate::error::LoadError;
-use crate::log::capturing_errors;
+use crate::log::listening;
 use crate::memory_kind::MemoryKind;
 use crate::pieces::Pieces;
 use crate::sampler::Breakers;
@@ -41,6 +41,7 @@ pub struct Model {
     /// The file as it was before it was loaded.
     file: FileState,
     kv_bytes_per_token: u64,
+    allocated: Allocated,
     pieces: OnceLock<Arc<Pieces>>,
     /// DRY's sequence breakers that were asked for last, with their texts.
     breakers: Mutex<Option<(Vec<String>, Arc<Breakers>)>>,
@@ -63,30 +64,45 @@ impl Model {
     pub fn load(
         path: &Path,
         params: ModelParams,
+        on_progress: impl FnMut(f32) + 'static,
+    ) -> Result<Self, LoadError> {
+        Self::load_as(path, params, LlamaModelParams::default(), on_progress)
+    }
+
+    /// As [`Self::load`], but without the weights. Contexts on it are laid out, and can't compute.
+    pub(crate) fn load_metadata(path: &Path, params: ModelParams) -> Result<Self, LoadError> {
+        Self::load_as(path, params, LlamaModelParams::default().with_no_alloc(true), |_| {})
+    }
+
+    fn load_as(
+        path: &Path,
+        params: ModelParams,
+        llama_params: LlamaModelParams,
         mut on_progress: impl FnMut(f32) + 'static,
     ) -> Result<Self, LoadError> {
         let file = check_file(path)?;
         let backends = Backends::load()?;
         let text = path.to_str().filter(|text| !text.contains('\0'));
         let text = text.ok_or_else(|| LoadError::PathText { path: path.to_owned() })?;
-        let mut llama_params = LlamaModelParams::default().with_progress_callback(move |share| {
+        let mut llama_params = llama_params.with_progress_callback(move |share| {
             // A panic must not unwind into C++: it stops the load instead.
             catch_unwind(AssertUnwindSafe(|| on_progress(share))).is_ok()
         });
         if let Some(layers) = params.gpu_layers {
             llama_params = llama_params.with_n_gpu_layers(layers);
         }
-        let (loaded, errors) =
-            capturing_errors(|| LlamaModel::load_from_file(&backends.token, text, &llama_params));
+        let (loaded, heard) =
+            listening(|| LlamaModel::load_from_file(&backends.token, text, &llama_params));
         let inner = loaded.map_err(|error| LoadError::Refused {
             path: path.to_owned(),
-            reason: if errors.is_empty() { error.to_string() } else { errors },
+            reason: Some(heard.errors()).filter(|e| !e.is_empty()).unwrap_or(error.to_string()),
         })?;
         let mut model = Self {
             inner,
             path: path.to_owned(),
             file,
             kv_bytes_per_token: 0,
+            allocated: heard.allocated,
             pieces: OnceLock::new(),
             breakers: Mutex::new(None),
         };
@@ -161,6 +177,12 @@ impl Model {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.inner.size()
+    }
+
+    /// What its weights take.
+    #[must_use]
+    pub fn allocated(&self) -> Allocated {
+        self.allocated
     }
 
     /// The context it was trained for, in tokens.

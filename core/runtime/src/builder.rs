@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indwell_kernel::AdmissionGate;
-use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, SnapshotStore};
+use indwell_kernel::{AdmissionGate, PrefixConfig};
+use indwell_llama::{
+    Context, ContextParams, Executor, Model, ModelParams, Rehearsal, SnapshotStore,
+};
 
+use crate::memory::FixedMemory;
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
 use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
@@ -184,6 +187,15 @@ impl EngineBuilder {
         self
     }
 
+    /// Bytes of memory that the engine may take, all together: weights, KV cells, scratch and both
+    /// caches; [`Engine::memory`] shows them. Options that are not said are cut to fit: first the
+    /// caches, then `context_tokens`, down to 512. What does not fit even so is `out_of_memory`
+    /// before anything is allocated. Default: no such bound.
+    pub fn memory_bytes(mut self, bytes: u64) -> Self {
+        self.options.memory_bytes = Some(saturated(bytes));
+        self
+    }
+
     /// Sets an option by its name, as callers without Rust's types do. A name or type that is
     /// not known fails [`Self::build`].
     pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
@@ -213,20 +225,52 @@ impl EngineBuilder {
         // Bad options are told before anything is fetched or loaded.
         self.options.validate(u32::MAX >> 2)?;
         let path = self.source.resolve(&*self.on_progress)?;
-        let gpu_layers = self.options.validate(u32::MAX >> 2)?.gpu_layers;
-        let model = Arc::new(load(&path, gpu_layers, Arc::clone(&self.on_progress))?);
-        let config = self.options.validate(model.trained_context_tokens())?;
+        let asked = self.options.validate(u32::MAX >> 2)?;
+        let params = ModelParams { gpu_layers: asked.gpu_layers };
+        let options = match asked.memory_bytes {
+            Some(budget) => within(budget, &self.options, &path, params)?,
+            None => self.options,
+        };
+        let model = Arc::new(load(&path, params, Arc::clone(&self.on_progress))?);
+        let config = options.validate(model.trained_context_tokens())?;
         start(model, config, &*self.on_progress)
+    }
+}
+
+/// The options with which an engine on the model at `path` takes no more than `budget` bytes.
+fn within(
+    budget: u64,
+    options: &EngineOptions,
+    path: &Path,
+    params: ModelParams,
+) -> Result<EngineOptions> {
+    let rehearsal = Rehearsal::of(path, params)?;
+    let kind = rehearsal.model().memory_kind();
+    let trained_context_tokens = rehearsal.model().trained_context_tokens();
+    options.within(budget, trained_context_tokens, |config| {
+        let prefix = setup::prefix_config(config, kind);
+        Ok(rehearsal.needs(context_params(config, &prefix))?)
+    })
+}
+
+fn context_params(config: &EngineConfig, prefix: &PrefixConfig) -> ContextParams {
+    ContextParams {
+        context_tokens: config.scheduler.context_tokens,
+        batch_tokens: config.scheduler.batch_tokens,
+        sequences_max: config.scheduler.sequences_max,
+        residents_max: prefix.residents_max,
+        threads: config.threads,
+        flash_attention: config.flash_attention,
     }
 }
 
 fn load(
     path: &Path,
-    gpu_layers: Option<u32>,
+    params: ModelParams,
     on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
 ) -> Result<Model> {
     let told = move |share: f32| on_progress(thousandths(Stage::Load, share));
-    Ok(Model::load(path, ModelParams { gpu_layers }, told)?)
+    Ok(Model::load(path, params, told)?)
 }
 
 fn thousandths(stage: Stage, share: f32) -> Progress {
@@ -244,17 +288,14 @@ fn start(
     let prefix = setup::prefix_config(&config, kind);
     setup::log(&config, &prefix, kind);
     config.scheduler.prefix = prefix;
-    let context = Context::new(
-        Arc::clone(&model),
-        ContextParams {
-            context_tokens: config.scheduler.context_tokens,
-            batch_tokens: config.scheduler.batch_tokens,
-            sequences_max: config.scheduler.sequences_max,
-            residents_max: prefix.residents_max,
-            threads: config.threads,
-            flash_attention: config.flash_attention,
-        },
-    )?;
+    let context = Context::new(Arc::clone(&model), context_params(&config, &prefix))?;
+    let memory = FixedMemory {
+        budget_bytes: config.memory_bytes,
+        model: model.allocated(),
+        context: context.allocated(),
+        host_cache_bytes_max: if prefix.snapshots { config.prefix_cache.host_bytes } else { 0 },
+        response_cache_bytes_max: config.response_cache.as_ref().map_or(0, |cache| cache.bytes),
+    };
     let (commands, received) = crossbeam_channel::unbounded();
     let layout = context.layout_id();
     let identity = setup::Identity::of(&config, &model, |share| {
@@ -281,7 +322,8 @@ fn start(
         config.limits,
         config.scheduler.context_tokens,
     )
-    .with_responses(responses);
+    .with_responses(responses)
+    .with_memory(memory);
     if prefix.is_on() {
         let kv_bytes = model.kv_bytes_per_token();
         let caches = SharedCaches::of(tiers.as_ref(), prefix.idle_tokens_max, kv_bytes);

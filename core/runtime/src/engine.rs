@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use crate::builder::EngineBuilder;
 use crate::shared::{Command, Shared};
 use crate::{
-    CacheStats, ChatRequest, CompletionRequest, EngineStats, Error, Messages, ModelInfo,
+    CacheStats, ChatRequest, CompletionRequest, EngineMemory, EngineStats, Error, Messages, ModelInfo,
     ModelSource, PrefixRequest, Result,
 };
 
@@ -128,6 +128,18 @@ impl Engine {
     /// Until the worker has done it: about a step.
     pub fn trim(&self, bytes: u64) -> Result<u64> {
         self.handle.shared.trim(bytes)
+    }
+
+    /// What the engine takes of memory, part by part, and what it may take. Never blocks; works
+    /// after closing too.
+    ///
+    /// # Errors
+    /// `forked` in a forked process.
+    pub fn memory(&self) -> Result<EngineMemory> {
+        if self.handle.shared.is_forked() {
+            return Err(Error::forked());
+        }
+        Ok(self.handle.shared.memory())
     }
 
     /// What the model says of itself.

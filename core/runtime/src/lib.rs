@@ -32,6 +32,7 @@
 //! | [`options`] | options by name, for callers without Rust's types |
 //! | [`source`] | where models come from: paths and aliases |
 //! | [`progress`] | work that takes longer than a second, told |
+//! | [`memory`] | what an engine takes of memory, and may take |
 //! | [`info`] | what a model and an engine say of themselves |
 
 #![forbid(unsafe_code)]
@@ -45,6 +46,7 @@ mod input;
 mod jinja;
 mod machine;
 mod mailbox;
+pub mod memory;
 pub mod message;
 mod metrics;
 pub mod openai;
@@ -72,6 +74,7 @@ pub use error::{Error, ErrorDetails, ErrorKind, Result};
 pub use indwell_kernel::CacheMode;
 pub use indwell_llama::{Device, DeviceKind};
 pub use info::{EngineStats, ModelInfo, VERSION, devices};
+pub use memory::EngineMemory;
 pub use message::{
     Message, Messages, Role, Tool, ToolCall, ToolChoice, assistant, system, tool, user,
 };

@@ -8,6 +8,7 @@ mod chat;
 mod choices;
 mod constraint;
 mod engine;
+mod memory;
 mod prefix;
 mod prefix_cache;
 mod read;

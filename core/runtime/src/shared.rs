@@ -12,6 +12,7 @@ use crossbeam_channel::Sender;
 use indwell_kernel::{AdmissionGate, NamespaceBuilder, RequestId, Timestamp};
 use parking_lot::Mutex;
 
+use crate::memory::FixedMemory;
 use crate::metrics::Metrics;
 use crate::prefix_cache::SharedCaches;
 use crate::prompt::Prompter;
@@ -19,7 +20,7 @@ use crate::responses::Responses;
 use crate::responses::semantic::Verdict;
 use crate::tiers::TierEvent;
 use crate::worker::Job;
-use crate::{EngineStats, Error, ModelInfo, Result};
+use crate::{EngineMemory, EngineStats, Error, ModelInfo, Result};
 
 /// What the worker is asked.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     namespace: Option<NamespaceBuilder>,
     /// `None` without a response cache.
     responses: Option<Arc<Responses>>,
+    memory: FixedMemory,
     requests: AtomicU64,
     started: Instant,
     process: u32,
@@ -111,6 +113,7 @@ impl Shared {
             caches: SharedCaches::default(),
             namespace: None,
             responses: None,
+            memory: FixedMemory::default(),
             requests: AtomicU64::new(0),
             started: Instant::now(),
             process: std::process::id(),
@@ -129,6 +132,20 @@ impl Shared {
     /// With a response cache.
     pub(crate) fn with_responses(self, responses: Option<Responses>) -> Self {
         Self { responses: responses.map(Arc::new), ..self }
+    }
+
+    /// Taking this of memory.
+    pub(crate) fn with_memory(self, memory: FixedMemory) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// What the engine takes of memory.
+    pub(crate) fn memory(&self) -> EngineMemory {
+        if self.over().is_some() {
+            return self.memory.over();
+        }
+        let answers = self.responses().map_or(0, |responses| responses.stats().bytes);
+        self.memory.open(self.caches.snapshot().host.bytes, answers)
     }
 
     /// The response cache, if there is one.

@@ -41,6 +41,9 @@ pub(crate) struct EngineArguments {
     /// The folder of answers that later commands find, one command at a time [default: none]
     #[arg(long, value_name = "DIR")]
     response_cache_dir: Option<OsString>,
+    /// Bytes of memory that the engine may take, all together; what is not said gives way [default: no bound]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    memory_bytes: Option<i64>,
     /// A file with a Jinja template for chats [default: the model's own]
     #[arg(long, value_name = "FILE")]
     chat_template: Option<OsString>,
@@ -64,7 +67,8 @@ impl EngineArguments {
             .option("host_cache_bytes", self.host_cache_bytes)
             .option("disk_cache_bytes", self.disk_cache_bytes)
             .option("response_cache_bytes", self.response_cache_bytes)
-            .option("response_cache_ttl_ms", self.response_cache_ttl_ms);
+            .option("response_cache_ttl_ms", self.response_cache_ttl_ms)
+            .option("memory_bytes", self.memory_bytes);
         if let Some(dir) = &self.disk_cache_dir {
             builder = builder.disk_cache_dir(dir);
         }

@@ -26,6 +26,7 @@ pub struct NativeEngineOptions {
     pub response_cache_bytes: Option<i64>,
     pub response_cache_ttl_ms: Option<f64>,
     pub response_cache_dir: Option<String>,
+    pub memory_bytes: Option<i64>,
     pub chat_template: Option<String>,
     pub tool_parser: Option<String>,
     pub reasoning_parser: Option<String>,
@@ -37,7 +38,7 @@ impl NativeEngineOptions {
         given.fold(builder, |builder, (name, value)| builder.option(name, value))
     }
 
-    fn named(self) -> Named<21> {
+    fn named(self) -> Named<22> {
         [
             ("context_tokens", self.context_tokens.into()),
             ("sequences_max", self.sequences_max.into()),
@@ -57,6 +58,7 @@ impl NativeEngineOptions {
             ("response_cache_bytes", self.response_cache_bytes.into()),
             ("response_cache_ttl_ms", self.response_cache_ttl_ms.into()),
             ("response_cache_dir", self.response_cache_dir.into()),
+            ("memory_bytes", self.memory_bytes.into()),
             ("chat_template", self.chat_template.into()),
             ("tool_parser", self.tool_parser.into()),
             ("reasoning_parser", self.reasoning_parser.into()),

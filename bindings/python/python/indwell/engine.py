@@ -11,7 +11,7 @@ from . import _native
 from ._exit import close_at_exit
 from .asking import INLINE_CHARACTERS_MAX, Asking
 from .http import Dispatching
-from .info import CacheStats, EngineStats, ModelInfo, Progress
+from .info import CacheStats, EngineMemory, EngineStats, ModelInfo, Progress
 from .message import Messages, characters
 from .options import EngineOptions, PrefixOptions
 from .prefix import CachedPrefix, computed
@@ -67,6 +67,10 @@ class Engine(Asking, Dispatching):
         response_cache_dir: A folder for answers that outlive the process; it is made if it is not
             there. One engine at a time uses it: the next is refused with `IoError`. Default: none,
             and nothing is written.
+        memory_bytes: How much memory the engine may take, all together: weights, KV cells, scratch
+            and both caches (`memory` shows them). Options that are not given are cut to fit: first
+            the caches, then `context_tokens`, down to 512. What does not fit even so is
+            `OutOfMemoryError`, before anything is allocated. Default: no such bound.
         chat_template: A Jinja template for conversations, in the place of the model's own.
         tool_parser: How the model writes calls of tools, by a name that the error for an unknown
             one lists. Default: found from the template.
@@ -176,6 +180,20 @@ class Engine(Asking, Dispatching):
             ForkedError: If the process was forked after the engine was loaded.
         """
         return self._native.caches()
+
+    def memory(self) -> EngineMemory:
+        """What the engine takes of memory, part by part, and what it may take. Never blocks.
+
+        It can be read after `close` too.
+
+        Raises:
+            ForkedError: If the process was forked after the engine was loaded.
+
+        Example:
+            >>> engine.memory().total_bytes <= engine.memory().limit_bytes
+            True
+        """
+        return self._native.memory()
 
     def trim(self, bytes: int) -> int:
         """Gives back at least so many bytes that cached prefixes take, coldest first, if there are

@@ -96,6 +96,38 @@ class EngineStats:
 
 
 @dataclass(frozen=True)
+class EngineMemory:
+    """What an engine takes of memory, in bytes, all devices together.
+
+    Weights that are mapped from their file count in full, though the system can drop them from
+    memory and read them again.
+
+    Attributes:
+        budget_bytes: What it may take: the option `memory_bytes`. None where nothing was said.
+        limit_bytes: The most that it can come to, both caches full: never more than the budget.
+        weights_bytes: The model's weights.
+        kv_bytes: Cells of the KV cache, used or not, and recurrent states.
+        scratch_bytes: What computing a step takes, logits included.
+        host_cache_bytes: Snapshots of cached prefixes in the host's memory.
+        response_cache_bytes: Stored answers and their questions.
+    """
+
+    budget_bytes: Optional[int]
+    limit_bytes: int
+    weights_bytes: int
+    kv_bytes: int
+    scratch_bytes: int
+    host_cache_bytes: int
+    response_cache_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """What the engine takes now, all together."""
+        fixed = self.weights_bytes + self.kv_bytes + self.scratch_bytes
+        return fixed + self.host_cache_bytes + self.response_cache_bytes
+
+
+@dataclass(frozen=True)
 class CacheTierStats:
     """One tier of the prefix cache. A tier that is off has a capacity of 0.
 

@@ -53,6 +53,7 @@ class EngineOptions(TypedDict, total=False):
     response_cache_bytes: Optional[int]
     response_cache_ttl_ms: Optional[float]
     response_cache_dir: Optional[str]
+    memory_bytes: Optional[int]
     chat_template: Optional[str]
     tool_parser: Optional[str]
     reasoning_parser: Optional[str]

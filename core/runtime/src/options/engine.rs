@@ -28,6 +28,7 @@ pub(crate) struct EngineOptions {
     pub(crate) reasoning_parser: Option<String>,
     pub(crate) prefix_cache: PrefixCacheOptions,
     pub(crate) response_cache: ResponseCacheOptions,
+    pub(crate) memory_bytes: Option<i64>,
 }
 
 /// An engine's options, checked.
@@ -47,6 +48,8 @@ pub(crate) struct EngineConfig {
     pub(crate) prefix_cache: PrefixCacheConfig,
     /// `None` for no response cache.
     pub(crate) response_cache: Option<ResponseCacheConfig>,
+    /// What all of it may take; `None` for no such bound.
+    pub(crate) memory_bytes: Option<u64>,
 }
 
 /// `max_tokens` when neither the engine nor the request says anything.
@@ -77,6 +80,7 @@ impl NamedOptions for EngineOptions {
         "response_cache_bytes",
         "response_cache_ttl_ms",
         "response_cache_dir",
+        "memory_bytes",
     ];
 
     fn set_known(&mut self, name: &str, value: OptionValue) -> Result<()> {
@@ -123,6 +127,7 @@ impl NamedOptions for EngineOptions {
             "prefix_cache_tokens" => &mut self.prefix_cache.tokens,
             "host_cache_bytes" => &mut self.prefix_cache.host_bytes,
             "disk_cache_bytes" => &mut self.prefix_cache.disk_bytes,
+            "memory_bytes" => &mut self.memory_bytes,
             _ => return Err(super::unknown(name, &value, Self::NAMES)),
         };
         *field = Some(read::whole(name, value)?);
@@ -172,6 +177,7 @@ impl EngineOptions {
             reasoning_parser: self.reasoning_parser.clone(),
             prefix_cache: self.prefix_cache.validate(scheduler.context_tokens)?,
             response_cache: self.response_cache.validate()?,
+            memory_bytes: self.memory_bytes.map(memory_bytes).transpose()?,
         })
     }
 }
@@ -183,6 +189,17 @@ fn gpu_layers(layers: i64) -> Result<u32> {
             layers.to_string(),
             "from 0 to 65536",
             "use 0 for the processor alone, or leave it out to use a GPU if there is one",
+        )
+    })
+}
+
+fn memory_bytes(bytes: i64) -> Result<u64> {
+    u64::try_from(bytes).ok().filter(|&bytes| bytes > 0).ok_or_else(|| {
+        Error::invalid(
+            "memory_bytes",
+            bytes.to_string(),
+            "at least 1",
+            "give the bytes that the engine may take, or leave it out for no such bound",
         )
     })
 }

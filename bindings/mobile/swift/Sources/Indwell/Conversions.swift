@@ -2,6 +2,21 @@
 
 internal import IndwellNative
 
+extension EngineMemory {
+    init(_ memory: NativeEngineMemory) {
+        self.init(
+            budgetBytes: memory.budgetBytes.map { Int(clamping: $0) },
+            limitBytes: Int(clamping: memory.limitBytes),
+            weightsBytes: Int(clamping: memory.weightsBytes),
+            kvBytes: Int(clamping: memory.kvBytes),
+            scratchBytes: Int(clamping: memory.scratchBytes),
+            hostCacheBytes: Int(clamping: memory.hostCacheBytes),
+            responseCacheBytes: Int(clamping: memory.responseCacheBytes),
+            totalBytes: Int(clamping: memory.totalBytes)
+        )
+    }
+}
+
 extension CacheStats {
     init(_ stats: NativeCacheStats) {
         self.init(

@@ -143,6 +143,11 @@ public final class Engine: Sendable {
         CacheStats(try callNative { try native.caches() })
     }
 
+    /// What the engine takes of memory, part by part, and what it may take; after ``close()``, nothing.
+    public func memory() throws -> EngineMemory {
+        EngineMemory(try callNative { try native.memory() })
+    }
+
     /// Gives back at least `bytes` of the memory that cached prefixes take, coldest first, if there are as many. For an
     /// application that is told to use less memory.
     ///

@@ -44,6 +44,10 @@ public struct EngineOptions: Sendable, Hashable {
     /// The folder of answers that outlive the process, which is made if it is not there; none. One engine at a time uses
     /// it: loading a second one fails with `io`.
     public var responseCacheDir: String?
+    /// Bytes of memory that the engine may take, all together: weights, KV cells, scratch and both caches, as
+    /// ``Engine/memory()`` shows them; no such bound. Options that are not given are cut to fit: first the caches, then
+    /// ``contextTokens``, down to 512. What does not fit even so is `outOfMemory` before anything is allocated.
+    public var memoryBytes: Int?
     /// The Jinja template of chats; the model's own.
     public var chatTemplate: String?
     /// How the model writes tool calls, by the parser's name; found from the template.
@@ -70,6 +74,7 @@ public struct EngineOptions: Sendable, Hashable {
         responseCacheBytes: Int? = nil,
         responseCacheTtl: Duration? = nil,
         responseCacheDir: String? = nil,
+        memoryBytes: Int? = nil,
         chatTemplate: String? = nil,
         toolParser: String? = nil,
         reasoningParser: String? = nil
@@ -92,6 +97,7 @@ public struct EngineOptions: Sendable, Hashable {
         self.responseCacheBytes = responseCacheBytes
         self.responseCacheTtl = responseCacheTtl
         self.responseCacheDir = responseCacheDir
+        self.memoryBytes = memoryBytes
         self.chatTemplate = chatTemplate
         self.toolParser = toolParser
         self.reasoningParser = reasoningParser

@@ -24,6 +24,27 @@ public struct ModelInfo: Sendable, Hashable {
     public let hasChatTemplate: Bool
 }
 
+/// What an engine takes of memory, in bytes, all devices together. Weights that are mapped from their file count in full,
+/// though the system can drop them from memory and read them again.
+public struct EngineMemory: Sendable, Hashable {
+    /// What it may take: ``EngineOptions/memoryBytes``. `nil` where nothing was said.
+    public let budgetBytes: Int?
+    /// The most that it can come to, both caches full: never more than the budget.
+    public let limitBytes: Int
+    /// The model's weights.
+    public let weightsBytes: Int
+    /// Cells of the KV cache, used or not, and recurrent states.
+    public let kvBytes: Int
+    /// What computing a step takes, logits included.
+    public let scratchBytes: Int
+    /// Snapshots of cached prefixes in the host's memory.
+    public let hostCacheBytes: Int
+    /// Stored answers and their questions.
+    public let responseCacheBytes: Int
+    /// What the engine takes now, all together.
+    public let totalBytes: Int
+}
+
 /// An engine's counters, since it was loaded, and what it is doing now.
 public struct EngineStats: Sendable, Hashable {
     /// Batches computed.

@@ -43,6 +43,7 @@ extension EngineOptions {
             responseCacheBytes: responseCacheBytes.map(Int64.init),
             responseCacheTtlMs: responseCacheTtl.map(\.milliseconds),
             responseCacheDir: responseCacheDir,
+            memoryBytes: memoryBytes.map(Int64.init),
             chatTemplate: chatTemplate,
             toolParser: toolParser,
             reasoningParser: reasoningParser

@@ -5,6 +5,7 @@ package ai.indwell
 import ai.indwell.ffi.NativeCacheStats
 import ai.indwell.ffi.NativeCacheTierStats
 import ai.indwell.ffi.NativeDevice
+import ai.indwell.ffi.NativeEngineMemory
 import ai.indwell.ffi.NativeEngineStats
 import ai.indwell.ffi.NativeErrorDetails
 import ai.indwell.ffi.NativeErrorKind
@@ -45,6 +46,18 @@ internal fun NativeEngineStats.toEngineStats(): EngineStats =
         responseCacheQueries = responseCacheQueries.toLong(),
         responseCacheHits = responseCacheHits.toLong(),
         responseCacheHitRate = responseCacheHitRate,
+    )
+
+internal fun NativeEngineMemory.toEngineMemory(): EngineMemory =
+    EngineMemory(
+        budgetBytes = budgetBytes?.toLong(),
+        limitBytes = limitBytes.toLong(),
+        weightsBytes = weightsBytes.toLong(),
+        kvBytes = kvBytes.toLong(),
+        scratchBytes = scratchBytes.toLong(),
+        hostCacheBytes = hostCacheBytes.toLong(),
+        responseCacheBytes = responseCacheBytes.toLong(),
+        totalBytes = totalBytes.toLong(),
     )
 
 internal fun NativeCacheStats.toCacheStats(): CacheStats =

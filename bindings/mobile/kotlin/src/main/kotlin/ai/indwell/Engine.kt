@@ -146,6 +146,11 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
     public fun caches(): CacheStats = callNative { native.caches() }.toCacheStats()
 
     /**
+     * What the engine takes of memory, part by part, and what it may take; after [close], nothing.
+     */
+    public fun memory(): EngineMemory = callNative { native.memory() }.toEngineMemory()
+
+    /**
      * Gives back at least [bytes] of the memory that cached prefixes take, coldest first, if there are as many. For an
      * application that is told to use less memory. Suspends for about a step.
      *

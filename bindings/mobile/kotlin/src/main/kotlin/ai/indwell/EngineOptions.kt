@@ -32,6 +32,9 @@ import kotlin.time.Duration
  * @property responseCacheTtl how long an answer is kept, more than zero; while there is room
  * @property responseCacheDir the folder of answers that outlive the process, which is made if it is not there; none. One
  * engine at a time uses it: [Engine.load] of a second one fails with [IndwellException.Io]
+ * @property memoryBytes bytes of memory that the engine may take, all together: weights, KV cells, scratch and both
+ * caches, as [Engine.memory] shows them; no such bound. Options that are not given are cut to fit: first the caches, then
+ * [contextTokens], down to 512. What does not fit even so is [IndwellException.OutOfMemory] before anything is allocated
  * @property chatTemplate the Jinja template of chats; the model's own
  * @property toolParser how the model writes tool calls, by the parser's name; found from the template
  * @property reasoningParser how the model marks what it thinks, by the parser's name; found from the template
@@ -55,6 +58,7 @@ public data class EngineOptions(
     val responseCacheBytes: Long? = null,
     val responseCacheTtl: Duration? = null,
     val responseCacheDir: String? = null,
+    val memoryBytes: Long? = null,
     val chatTemplate: String? = null,
     val toolParser: String? = null,
     val reasoningParser: String? = null,

@@ -33,6 +33,30 @@ public data class ModelInfo(
 )
 
 /**
+ * What an engine takes of memory, in bytes, all devices together. Weights that are mapped from their file count in full,
+ * though the system can drop them from memory and read them again.
+ *
+ * @property budgetBytes what it may take: [EngineOptions.memoryBytes]. `null` where nothing was said
+ * @property limitBytes the most that it can come to, both caches full: never more than the budget
+ * @property weightsBytes the model's weights
+ * @property kvBytes cells of the KV cache, used or not, and recurrent states
+ * @property scratchBytes what computing a step takes, logits included
+ * @property hostCacheBytes snapshots of cached prefixes in the host's memory
+ * @property responseCacheBytes stored answers and their questions
+ * @property totalBytes what the engine takes now, all together
+ */
+public data class EngineMemory(
+    val budgetBytes: Long?,
+    val limitBytes: Long,
+    val weightsBytes: Long,
+    val kvBytes: Long,
+    val scratchBytes: Long,
+    val hostCacheBytes: Long,
+    val responseCacheBytes: Long,
+    val totalBytes: Long,
+)
+
+/**
  * An engine's counters, since it was loaded, and what it is doing now.
  *
  * @property steps batches computed

@@ -86,6 +86,7 @@ internal fun EngineOptions.toNative(): NativeEngineOptions =
         responseCacheBytes = responseCacheBytes,
         responseCacheTtlMs = responseCacheTtl?.toNativeMilliseconds(),
         responseCacheDir = responseCacheDir?.let { requireUnicode("responseCacheDir", it) },
+        memoryBytes = memoryBytes,
         chatTemplate = chatTemplate?.let { requireUnicode("chatTemplate", it) },
         toolParser = toolParser?.let { requireUnicode("toolParser", it) },
         reasoningParser = reasoningParser?.let { requireUnicode("reasoningParser", it) },

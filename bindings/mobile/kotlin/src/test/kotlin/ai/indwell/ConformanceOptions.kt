@@ -38,6 +38,7 @@ fun engineOptions(given: JsonObject): EngineOptions =
             "response_cache_bytes" -> options.copy(responseCacheBytes = value.jsonPrimitive.long)
             "response_cache_ttl_ms" -> options.copy(responseCacheTtl = value.double.milliseconds)
             "response_cache_dir" -> options.copy(responseCacheDir = value.text)
+            "memory_bytes" -> options.copy(memoryBytes = value.jsonPrimitive.long)
             "chat_template" -> options.copy(chatTemplate = value.text)
             "tool_parser" -> options.copy(toolParser = value.text)
             "reasoning_parser" -> options.copy(reasoningParser = value.text)
