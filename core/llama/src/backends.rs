@@ -87,6 +87,7 @@ impl Backends {
             return Ok(loaded);
         }
         crate::log::install();
+        crate::last_record::install();
         let searched: Vec<PathBuf> = candidates().collect();
         for directory in &searched {
             if directory.is_dir() {

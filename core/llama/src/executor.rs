@@ -15,6 +15,7 @@ use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 
 use self::seat::{Row, Said, Seat};
 use crate::error::{ContextError, DecodeError};
+use crate::last_record::{self, Running};
 use crate::sampler::Drawn;
 use crate::{Batch, Cells, Context, Lexicon, SnapshotStore};
 
@@ -28,6 +29,7 @@ pub struct Executor {
     /// Without one, saving and restoring is refused.
     store: Option<Arc<dyn SnapshotStore>>,
     sampling_threads: rayon::ThreadPool,
+    running: Running,
     /// Whether the machine has a core for them while a batch is decoded.
     has_spare_core: bool,
 }
@@ -61,6 +63,7 @@ impl Executor {
             seats: (0..params.sequences_max).map(|_| Seat::default()).collect(),
             store,
             sampling_threads,
+            running: Running::new(),
             has_spare_core: (params.threads as usize) < cores(),
         })
     }
@@ -257,6 +260,7 @@ impl Executor {
 impl Backend for Executor {
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
         outcome.clear();
+        self.running.say(|text| last_record::write_step(text, "", plan));
         self.seats.iter_mut().for_each(Seat::begin_step);
         for (at, op) in plan.ops.iter().enumerate() {
             if !self.apply(op, outcome) {
@@ -275,6 +279,7 @@ impl Backend for Executor {
             self.sample();
         }
         self.report(plan, outcome);
+        self.running.say(|text| last_record::write_step(text, "after ", plan));
         Ok(())
     }
 }

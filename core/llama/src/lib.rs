@@ -35,6 +35,7 @@ mod edge;
 pub mod error;
 pub mod executor;
 mod exit;
+pub mod last_record;
 pub mod log;
 mod memory;
 pub mod memory_kind;

@@ -7,6 +7,7 @@
 mod fingerprint;
 mod kv_size;
 
+use std::fmt::Write as _;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use parking_lot::Mutex;
 use crate::{Allocated, Vocabulary};
 use crate::backends::Backends;
 use crate::error::LoadError;
+use crate::last_record::Running;
 use crate::log::listening;
 use crate::memory_kind::MemoryKind;
 use crate::pieces::Pieces;
@@ -91,6 +93,10 @@ impl Model {
         if let Some(layers) = params.gpu_layers {
             llama_params = llama_params.with_n_gpu_layers(layers);
         }
+        let running = Running::new();
+        running.say(|text| {
+            let _ = write!(text, "loading {}", path.display());
+        });
         let (loaded, heard) =
             listening(|| LlamaModel::load_from_file(&backends.token, text, &llama_params));
         let inner = loaded.map_err(|error| LoadError::Refused {

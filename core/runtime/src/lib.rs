@@ -72,6 +72,7 @@ pub use builder::EngineBuilder;
 pub use engine::Engine;
 pub use error::{Error, ErrorDetails, ErrorKind, Result};
 pub use indwell_kernel::CacheMode;
+pub use indwell_llama::last_record::last_record;
 pub use indwell_llama::{Device, DeviceKind};
 pub use info::{EngineStats, ModelInfo, VERSION, devices};
 pub use memory::EngineMemory;
