@@ -291,9 +291,8 @@ impl From<LoadError> for Error {
             }
             LoadError::NotAFile { ref path } => (path, "give the path of the GGUF file itself"),
             LoadError::PathText { ref path } => (path, "rename the file in valid UTF-8"),
-            LoadError::NotGguf { ref path, .. } => {
-                (path, "give a model in GGUF format, downloaded whole")
-            }
+            LoadError::Invalid { ref path, ref error } => (path, error.remedy()),
+            LoadError::Changed { ref path } => (path, "load it again when nobody writes to it"),
             LoadError::Refused { ref path, .. } => {
                 (path, "download it again; if it is whole, its format is not known here")
             }

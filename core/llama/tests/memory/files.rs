@@ -66,7 +66,7 @@ fn what_can_not_be_quantized_is_told_apart() {
         quantize(input, output, Quantization::Q4_0).expect_err("refused")
     };
     let not_gguf = error(&text, &output);
-    assert!(matches!(not_gguf, QuantizeError::Input(LoadError::NotGguf { .. })), "{not_gguf}");
+    assert!(matches!(not_gguf, QuantizeError::Input(LoadError::Invalid { .. })), "{not_gguf}");
     let nowhere = error(&path, &dir.path().join("none/output.gguf"));
     assert!(matches!(nowhere, QuantizeError::Unwritable { .. }), "{nowhere}");
     let copy = dir.path().join("copy.gguf");

@@ -1,0 +1,1 @@
+//! Files that are wrong in one thing each.
