@@ -236,27 +236,20 @@ impl Model {
     /// Tokens that llama.cpp puts around a text must be there: it asserts that when it does so.
     fn check_tokenizes(&self) -> Result<(), LoadError> {
         // SAFETY: the model is loaded, and keeps its vocabulary.
-        let missing = unsafe {
+        let around = unsafe {
             let vocabulary = sys::llama_model_get_vocab(self.as_ptr());
-            let around = [
-                (
-                    "bos",
-                    sys::llama_vocab_get_add_bos(vocabulary),
-                    sys::llama_vocab_bos(vocabulary),
-                ),
-                (
-                    "eos",
-                    sys::llama_vocab_get_add_eos(vocabulary),
-                    sys::llama_vocab_eos(vocabulary),
-                ),
-                (
-                    "seperator",
-                    sys::llama_vocab_get_add_sep(vocabulary),
-                    sys::llama_vocab_sep(vocabulary),
-                ),
-            ];
-            around.into_iter().find(|&(_, is_added, token)| is_added && token == NO_TOKEN)
+            let is_wpm = sys::llama_vocab_type(vocabulary) == sys::LLAMA_VOCAB_TYPE_WPM;
+            let adds_bos = is_wpm || sys::llama_vocab_get_add_bos(vocabulary);
+            let adds_eos = sys::llama_vocab_get_add_eos(vocabulary);
+            [
+                ("bos", adds_bos, sys::llama_vocab_bos(vocabulary)),
+                ("eos", adds_eos, sys::llama_vocab_eos(vocabulary)),
+                // So it is spelled.
+                ("seperator", is_wpm, sys::llama_vocab_sep(vocabulary)),
+            ]
         };
+        let missing =
+            around.into_iter().find(|&(_, is_added, token)| is_added && token == NO_TOKEN);
         let Some((name, ..)) = missing else { return Ok(()) };
         let error = GgufError::Missing {
             key: format!("tokenizer.ggml.{name}_token_id"),

@@ -1,13 +1,14 @@
 //! An engine's options, and loading.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indwell_kernel::AdmissionGate;
-use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, SnapshotStore};
+use indwell_llama::{Context, ContextParams, Executor, Gguf, Model, ModelParams, SnapshotStore};
 
+use crate::memory_fit;
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
 use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
@@ -201,8 +202,8 @@ impl EngineBuilder {
     /// Loads the model and starts the engine. An alias is fetched first if it is not there.
     ///
     /// # Errors
-    /// `invalid_request` for options, `model_load` for the model, `out_of_memory` for its
-    /// context, `io` when an alias can't be fetched.
+    /// `invalid_request` for options, `model_load` for the model, `out_of_memory` for one that
+    /// can't fit and for its context, `io` when an alias can't be fetched.
     ///
     /// # Blocking
     /// Until the model is loaded, and fetched if need be.
@@ -213,20 +214,22 @@ impl EngineBuilder {
         // Bad options are told before anything is fetched or loaded.
         self.options.validate(u32::MAX >> 2)?;
         let path = self.source.resolve(&*self.on_progress)?;
-        let gpu_layers = self.options.validate(u32::MAX >> 2)?.gpu_layers;
-        let model = Arc::new(load(&path, gpu_layers, Arc::clone(&self.on_progress))?);
-        let config = self.options.validate(model.trained_context_tokens())?;
+        let gguf = Gguf::open(&path)?;
+        let config = self.options.validate(gguf.trained_context_tokens())?;
+        memory_fit::check(&gguf, &config)?;
+        let model = load(&gguf, config.gpu_layers, Arc::clone(&self.on_progress))?;
+        let model = Arc::new(model);
         start(model, config, &*self.on_progress)
     }
 }
 
 fn load(
-    path: &Path,
+    gguf: &Gguf,
     gpu_layers: Option<u32>,
     on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
 ) -> Result<Model> {
     let told = move |share: f32| on_progress(thousandths(Stage::Load, share));
-    Ok(Model::load(path, ModelParams { gpu_layers }, told)?)
+    Ok(Model::load_checked(gguf, ModelParams { gpu_layers }, told)?)
 }
 
 fn thousandths(stage: Stage, share: f32) -> Progress {

@@ -45,6 +45,7 @@ mod input;
 mod jinja;
 mod machine;
 mod mailbox;
+mod memory_fit;
 pub mod message;
 mod metrics;
 pub mod openai;

@@ -4,9 +4,9 @@
 //! architecture that is not known passes as far as it has these keys; llama.cpp refuses it in words.
 //! What a wrong value only makes nonsense of, it passes: nonsense ends no process.
 
+use super::GgufError;
 use super::metadata::Metadata;
 use super::value::{Value, ValueType};
-use super::GgufError;
 
 /// Layers, at most (`LLAMA_MAX_LAYERS`).
 const LAYERS_MAX: u64 = 512;
@@ -140,7 +140,9 @@ fn check_heads(keys: Keys<'_>, layers: u64) -> Result<(), GgufError> {
     let Some(heads) = heads else {
         return match needs_heads {
             false => Ok(()),
-            true => Err(GgufError::Missing { key: keys.name(head_key), purpose: "sizes attention" }),
+            true => {
+                Err(GgufError::Missing { key: keys.name(head_key), purpose: "sizes attention" })
+            }
         };
     };
     let kv = kv.unwrap_or_else(|| heads.clone());
@@ -193,7 +195,11 @@ fn check_sections(keys: Keys<'_>) -> Result<(), GgufError> {
     let sections = sections.filter(|sections| (1..=4).contains(&sections.len()));
     let sections = sections.ok_or_else(refused)?;
     let sane = sections.iter().all(|section| (0..=i128::from(HEAD_MAX)).contains(section));
-    if sane && sections.iter().take(3).any(|&section| section > 0) { Ok(()) } else { Err(refused()) }
+    if sane && sections.iter().take(3).any(|&section| section > 0) {
+        Ok(())
+    } else {
+        Err(refused())
+    }
 }
 
 /// Recurrent states: asserts of mamba-base.cpp, and factors of their size.

@@ -51,7 +51,8 @@ fn walk(nodes: &[u32], texts: &[u8]) -> Result<(), String> {
         for byte in 1..=u32::from(u8::MAX) {
             let at = begin ^ byte;
             let child = node(at)?;
-            if child & (IS_VALUE | 0xff) != byte || std::mem::replace(&mut seen[at as usize], true) {
+            if child & (IS_VALUE | 0xff) != byte || std::mem::replace(&mut seen[at as usize], true)
+            {
                 continue;
             }
             let next = at ^ base(child);
@@ -113,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_table_without_texts_or_with_half_a_node_is_refused() {
-        let value = |bytes: &[u8]| Value::Numbers(Numbers { kind: ValueType::U8, bytes: bytes.to_vec() });
+        let value =
+            |bytes: &[u8]| Value::Numbers(Numbers { kind: ValueType::U8, bytes: bytes.to_vec() });
         check("map", &value(&[1, 2])).expect_err("no length");
         check("map", &value(&[4, 0, 0, 0, 1, 2, 3, 4])).expect_err("nothing behind the nodes");
         check("map", &value(&[3, 0, 0, 0, 1, 2, 3, 4, 5])).expect_err("three quarters of a node");

@@ -54,7 +54,9 @@ pub enum GgufError {
         start: String,
     },
     /// It was written for processors with the other order of bytes.
-    #[error("it is a GGUF file for processors with the other byte order (its version reads {version:#010x})")]
+    #[error(
+        "it is a GGUF file for processors with the other byte order (its version reads {version:#010x})"
+    )]
     ByteOrder {
         /// The version as it reads here.
         version: u32,

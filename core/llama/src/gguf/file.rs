@@ -135,11 +135,7 @@ fn read_numbers(
     Ok(Numbers { kind, bytes })
 }
 
-fn read_texts(
-    reader: &mut Reader<impl Read>,
-    key: &str,
-    count: u64,
-) -> Result<Value, ReadError> {
+fn read_texts(reader: &mut Reader<impl Read>, key: &str, count: u64) -> Result<Value, ReadError> {
     // Each has its length in front.
     let least = count.checked_mul(8).unwrap_or(u64::MAX);
     reader.ensure(least, format!("the value of {}", super::error::shown(key)))?;

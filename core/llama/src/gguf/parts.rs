@@ -54,7 +54,8 @@ pub(super) fn open(path: &Path) -> Result<Gguf, LoadError> {
     if count > 1 {
         for (at, part) in names(path, count).map_err(invalid)?.into_iter().enumerate().skip(1) {
             let (name, number) = (file_name(&part), at as u32);
-            let of_part = |error| invalid(GgufError::Part { name: name.clone(), error: Box::new(error) });
+            let of_part =
+                |error| invalid(GgufError::Part { name: name.clone(), error: Box::new(error) });
             if !part.exists() {
                 let number = number + 1;
                 return Err(invalid(GgufError::MissingPart { number, count, name }));
@@ -155,7 +156,8 @@ fn names(first: &Path, count: u32) -> Result<Vec<PathBuf>, GgufError> {
     let name = file_name(first);
     let ending = format!("-00001-of-{count:05}.gguf");
     let stem = name.strip_suffix(&ending).ok_or_else(|| {
-        let limit = format!("in a file whose name ends in {ending}, from which the others are found");
+        let limit =
+            format!("in a file whose name ends in {ending}, from which the others are found");
         GgufError::key(COUNT_KEY, format!("{count} in a file named {name:?}"), limit)
     })?;
     let name = |at| format!("{stem}-{at:05}-of-{count:05}.gguf");

@@ -112,7 +112,9 @@ impl<R: Read> Reader<R> {
         if length > bytes_max && length <= self.remaining() {
             let place = Place::Byte { offset, what };
             let limit = format!("at most {bytes_max} bytes long");
-            return Err(GgufError::Invalid { place, value: format!("{length} bytes long"), limit }.into());
+            return Err(
+                GgufError::Invalid { place, value: format!("{length} bytes long"), limit }.into()
+            );
         }
         self.append(length, what, bytes)
     }

@@ -14,7 +14,8 @@ const DIMENSIONS_MAX: u32 = 4;
 /// ggml asserts that a buffer it computes from begins at a multiple of this (`TENSOR_ALIGNMENT`),
 /// and llama.cpp makes buffers of the mapped file.
 const BUFFER_ALIGNMENT: u64 = 32;
-/// The least that a tensor's description takes: two lengths, a dimension, type and offset.
+/// The least that a tensor's description takes: a name's length, a number of dimensions, type and
+/// offset.
 pub(super) const DESCRIPTION_BYTES_MIN: u64 = 8 + 4 + 4 + 8;
 
 /// A tensor.
@@ -62,8 +63,8 @@ fn read(reader: &mut Reader<impl Read>) -> Result<Tensor, ReadError> {
         limit: "a name in UTF-8".to_owned(),
     })?;
     let count = reader.u32("a tensor's number of dimensions")?;
-    if !(1..=DIMENSIONS_MAX).contains(&count) {
-        let limit = format!("from 1 to {DIMENSIONS_MAX}");
+    if count > DIMENSIONS_MAX {
+        let limit = format!("at most {DIMENSIONS_MAX}");
         return Err(GgufError::tensor(&name, "the number of dimensions", count, limit).into());
     }
     let mut dimensions = [1; DIMENSIONS_MAX as usize];

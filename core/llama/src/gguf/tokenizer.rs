@@ -20,6 +20,9 @@ const TEMPLATES: &str = "tokenizer.chat_template";
 /// `LLAMA_TOKEN_TYPE_BYTE`.
 const BYTE_TYPE: i128 = 6;
 
+/// The bytes of `<0x`.
+const BYTE_PREFIX: usize = 3;
+
 /// The tokenizers that llama.cpp has, with what must be there for each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tokenizer {
@@ -123,29 +126,20 @@ fn check_parallel(
     Err(GgufError::key(key, value, limit))
 }
 
-/// Tokens that stand for a byte say which, in the form `<0x0A>`. Word pieces have none:
-/// `token_to_byte` aborts.
-fn check_bytes(
-    metadata: &Metadata,
-    tokenizer: Tokenizer,
-    tokens: &Texts,
-) -> Result<(), GgufError> {
+/// Tokens that stand for a byte say which behind their first three characters, as in `<0x0A>`:
+/// `token_to_byte` throws for shorter ones, and aborts for all word pieces.
+fn check_bytes(metadata: &Metadata, tokenizer: Tokenizer, tokens: &Texts) -> Result<(), GgufError> {
     let types = metadata.get(TYPES).and_then(Value::as_numbers);
     let Some(types) = types.filter(|_| tokenizer != Tokenizer::Other) else { return Ok(()) };
     for (token, kind) in tokens.iter().zip(types.wholes()) {
         let is_byte = kind == Some(BYTE_TYPE);
-        if is_byte && (tokenizer == Tokenizer::Wpm || !is_byte_name(token)) {
+        if is_byte && (tokenizer == Tokenizer::Wpm || token.len() < BYTE_PREFIX) {
             let shown = super::error::shown(&String::from_utf8_lossy(token));
             let value = format!("{BYTE_TYPE} (a byte) for the token {shown}");
             return Err(GgufError::key(TYPES, value, "that for tokens such as <0x0A> alone"));
         }
     }
     Ok(())
-}
-
-fn is_byte_name(token: &[u8]) -> bool {
-    matches!(token, [b'<', b'0', b'x', high, low, b'>']
-        if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
 /// Every byte must have a token: `byte_to_token` throws for one that has none, at the first text

@@ -161,7 +161,9 @@ impl fmt::Display for Value {
                 (None, Some(fraction)) => write!(f, "{fraction}"),
                 (None, None) => write!(f, "{}", number.bytes.first().is_some_and(|&b| b != 0)),
             },
-            Value::Text(bytes) => f.write_str(&super::error::shown(&String::from_utf8_lossy(bytes))),
+            Value::Text(bytes) => {
+                f.write_str(&super::error::shown(&String::from_utf8_lossy(bytes)))
+            }
             Value::Numbers(numbers) => write!(f, "an array of {} {}", numbers.len(), numbers.kind),
             Value::Texts(texts) => write!(f, "an array of {} texts", texts.len()),
         }
@@ -216,10 +218,8 @@ impl Numbers {
         }
         let width = self.width();
         let bytes = self.bytes.get(at * width..(at + 1) * width)?;
-        let signed = matches!(
-            self.kind,
-            ValueType::I8 | ValueType::I16 | ValueType::I32 | ValueType::I64
-        );
+        let signed =
+            matches!(self.kind, ValueType::I8 | ValueType::I16 | ValueType::I32 | ValueType::I64);
         let is_negative = signed && bytes.last().is_some_and(|&byte| byte >= 0x80);
         let mut wide = [if is_negative { 0xff } else { 0 }; 16];
         wide[..width].copy_from_slice(bytes);

@@ -10,10 +10,19 @@ use super::tensor::Tensor;
 use super::tensor_type::TensorType;
 use super::value::Value;
 
-/// Endings of what is added or multiplied in place though it may be a matrix.
-const IN_PLACE: [&str; 4] = ["_norm.weight", ".bias", ".scale", ".input_scale"];
-/// Parts of the names of what kernels of their own take, in f32 alone.
-const OF_KERNELS: [&str; 4] = [".ssm_a", ".ssm_d", ".ssm_conv1d", ".attn_sinks"];
+/// Endings of what is added, multiplied in place, or given to kernels of its own, though it may be
+/// a matrix.
+const IN_PLACE: [&str; 9] = [
+    "_norm.weight",
+    ".bias",
+    ".scale",
+    ".input_scale",
+    ".ssm_a",
+    ".ssm_d",
+    ".ssm_conv1d.weight",
+    "rope_factors_long.weight",
+    "rope_freqs.weight",
+];
 /// Part of the name of a table of ids.
 const IDS: &str = "tid2eid";
 
@@ -35,11 +44,9 @@ pub(super) fn check(metadata: &Metadata, tensors: &[Tensor]) -> Result<(), GgufE
 }
 
 fn check_type(tensor: &Tensor) -> Result<(), GgufError> {
-    let is_vector = tensor.dimensions[1..].iter().all(|&dimension| dimension == 1);
     let name = tensor.name.as_str();
-    let in_place = is_vector
-        || IN_PLACE.iter().any(|ending| name.ends_with(ending))
-        || OF_KERNELS.iter().any(|part| name.contains(part));
+    let in_place =
+        tensor.dimension_count <= 1 || IN_PLACE.iter().any(|ending| name.ends_with(ending));
     let refused = |limit| Err(GgufError::tensor(name, "the type", tensor.kind, limit));
     if in_place && tensor.kind != TensorType::F32 {
         return refused("f32, in which such tensors are computed");
