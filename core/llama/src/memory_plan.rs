@@ -35,7 +35,7 @@ pub struct MemoryPlan {
     pub state_bytes: u64,
     /// What a step computes with, at most.
     pub compute_bytes: u64,
-    /// Logits that a step gives.
+    /// Logits that a step gives, at most: llama.cpp takes the room when they are asked for.
     pub output_bytes: u64,
 }
 

@@ -77,7 +77,8 @@ fn what_can_not_be_quantized_is_told_apart() {
     cut.truncate(cut.len() / 2);
     std::fs::remove_file(&text).expect("removed");
     std::fs::write(&text, cut).expect("written");
-    let refused = error(&text, &output);
-    assert!(matches!(refused, QuantizeError::Refused { .. }), "{refused}");
+    let cut = error(&text, &output);
+    assert!(matches!(cut, QuantizeError::Input(LoadError::Invalid { .. })), "{cut}");
+    assert!(cut.to_string().contains("the file ends at byte"), "{cut}");
     assert!(!output.exists());
 }

@@ -74,7 +74,10 @@ fn check(path: &Path, flash_attention: Option<bool>) {
     assert_eq!(gguf.weight_bytes(), model.size_bytes());
     assert_eq!(plan.kv_bytes_per_token, model.kv_bytes_per_token());
     same(plan.kv_bytes, kv, 0.0);
-    same(plan.output_bytes, output, 0.0);
+    // Room for logits grows with the first batch that gives many; the plan has it all.
+    assert!(plan.output_bytes as f64 + 20_000.0 >= output, "{output} for logits");
+    let outputs = plan.output_bytes / 4 / u64::from(model.vocabulary().size());
+    assert_eq!(outputs, 36, "4 sequences and 32 scored tokens");
     let planned = plan.compute_bytes as f64;
     assert!(planned + 20_000.0 >= compute, "planned {planned} to compute, took {compute}");
     assert!(planned <= 4.0 * compute + 4e6, "planned {planned} to compute, took {compute}");
