@@ -341,7 +341,7 @@ fn has_extra(model: &Model) -> bool {
 }
 
 /// Outputs of one decode call: a token for each sequence, and a prompt's tokens that are scored.
-fn outputs_max(sequences_max: u32) -> u32 {
+pub(crate) fn outputs_max(sequences_max: u32) -> u32 {
     sequences_max + SchedulerConfig::SCORES_MAX
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::gguf::GgufError;
+
 /// No backend could be loaded, so nothing can be computed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("found no ggml backend with a CPU device in {}", list(.searched))]
@@ -37,13 +39,20 @@ pub enum LoadError {
         /// The path.
         path: PathBuf,
     },
-    /// The file does not begin as a GGUF file does.
-    #[error("{path} is not a GGUF file: {reason}", path = .path.display())]
-    NotGguf {
+    /// The file is no model, or not a whole one, or holds what llama.cpp would not survive.
+    #[error("{path} can't be loaded: {error}", path = .path.display())]
+    Invalid {
         /// The path.
         path: PathBuf,
-        /// What is there instead.
-        reason: String,
+        /// What is wrong, and where.
+        #[source]
+        error: GgufError,
+    },
+    /// The file was replaced or written to while it was loaded.
+    #[error("{path} changed while it was loaded", path = .path.display())]
+    Changed {
+        /// The path.
+        path: PathBuf,
     },
     /// llama.cpp refused the file.
     #[error("{path} can't be loaded: {reason}", path = .path.display())]

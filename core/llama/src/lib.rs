@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`backends`] | ggml's backends and devices, loaded at run time |
 //! | [`log`] | llama.cpp's log lines as `tracing` events |
+//! | [`gguf`] | model files, checked before llama.cpp sees them |
+//! | [`memory_plan`] | what a model will take of memory, before it is loaded |
 //! | [`model`] | weights, and what a model says of itself |
 //! | [`vocabulary`] | text to tokens and back |
 //! | [`context`] | one llama.cpp context: decode, logits, the memory of its sequences |
@@ -35,15 +37,16 @@ mod edge;
 pub mod error;
 pub mod executor;
 mod exit;
+pub mod gguf;
 pub mod last_record;
 pub mod log;
 mod memory;
 pub mod memory_kind;
+pub mod memory_plan;
 pub mod model;
 mod module_dir;
 pub mod pieces;
 pub mod quantize;
-pub mod rehearsal;
 pub mod sampler;
 pub mod snapshot;
 pub mod vocabulary;
@@ -60,11 +63,12 @@ pub use error::{
     SampleError,
 };
 pub use executor::Executor;
+pub use gguf::{Gguf, GgufError};
 pub use memory_kind::{MemoryKind, residents_possible};
+pub use memory_plan::MemoryPlan;
 pub use model::{Model, ModelParams};
 pub use pieces::Pieces;
 pub use quantize::{Quantization, quantize};
-pub use rehearsal::Rehearsal;
 pub use sampler::{Breakers, Lexicon, Sampler};
 pub use snapshot::SnapshotStore;
 pub use vocabulary::Vocabulary;

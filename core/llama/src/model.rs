@@ -1,14 +1,13 @@
 //! Weights, and what a model says of itself.
 //!
 //! A [`Model`] is immutable once loaded and shared by contexts, each of which keeps it alive.
-//! The file is checked for what would only yield a puzzling refusal from llama.cpp; a full
-//! pre-flight of its structure is not made here.
+//! Nothing is loaded that [`Gguf`] did not check, and what was loaded is asked for what can only be
+//! known then: whether llama.cpp could take a text at all.
 
 mod fingerprint;
 mod kv_size;
 
 use std::fmt::Write as _;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -21,12 +20,14 @@ use parking_lot::Mutex;
 use crate::{Allocated, Vocabulary};
 use crate::backends::Backends;
 use crate::error::LoadError;
+use crate::gguf::{FileState, Gguf, GgufError};
 use crate::last_record::Running;
 use crate::log::listening;
 use crate::memory_kind::MemoryKind;
 use crate::pieces::Pieces;
 use crate::sampler::Breakers;
-use fingerprint::FileState;
+
+pub(crate) use kv_size::kv_bytes_per_token;
 
 /// How to load a model.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,8 +41,8 @@ pub struct ModelParams {
 pub struct Model {
     pub(crate) inner: LlamaModel,
     path: PathBuf,
-    /// The file as it was before it was loaded.
-    file: FileState,
+    /// Its files as they were when they were checked.
+    files: Vec<(PathBuf, FileState)>,
     kv_bytes_per_token: u64,
     allocated: Allocated,
     pieces: OnceLock<Arc<Pieces>>,
@@ -49,17 +50,15 @@ pub struct Model {
     breakers: Mutex<Option<(Vec<String>, Arc<Breakers>)>>,
 }
 
-/// A GGUF file begins with these four bytes.
-const GGUF_MAGIC: &[u8; 4] = b"GGUF";
-/// Magic, version, and the counts of tensors and keys.
-const GGUF_HEADER_BYTES: usize = 24;
+/// What llama.cpp gives for a token that is not there (`LLAMA_TOKEN_NULL`).
+const NO_TOKEN: sys::llama_token = -1;
 
 impl Model {
-    /// Loads a GGUF file. `on_progress` is told the share that is loaded, from 0 to 1.
+    /// Checks and loads a GGUF file. `on_progress` is told the share that is loaded, from 0 to 1.
     ///
     /// # Errors
-    /// [`LoadError`] for a path that is no readable GGUF file, a file that llama.cpp refuses,
-    /// and a model that does not generate text.
+    /// [`LoadError`] for a path that is no readable GGUF file, a file that is wrong or that
+    /// llama.cpp refuses, and a model that does not generate text.
     ///
     /// # Blocking
     /// As long as reading the file takes.
@@ -68,37 +67,41 @@ impl Model {
         params: ModelParams,
         on_progress: impl FnMut(f32) + 'static,
     ) -> Result<Self, LoadError> {
-        Self::load_as(path, params, LlamaModelParams::default(), on_progress)
+        Self::load_checked(&Gguf::open(path)?, params, on_progress)
     }
 
-    /// As [`Self::load`], but without the weights. Contexts on it are laid out, and can't compute.
-    pub(crate) fn load_metadata(path: &Path, params: ModelParams) -> Result<Self, LoadError> {
-        Self::load_as(path, params, LlamaModelParams::default().with_no_alloc(true), |_| {})
-    }
-
-    fn load_as(
-        path: &Path,
+    /// As [`Self::load`], of a model that was checked already, and is loaded now: one that has
+    /// changed in between is refused.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and [`LoadError::Changed`].
+    ///
+    /// # Blocking
+    /// As [`Self::load`].
+    pub fn load_checked(
+        gguf: &Gguf,
         params: ModelParams,
-        llama_params: LlamaModelParams,
         mut on_progress: impl FnMut(f32) + 'static,
     ) -> Result<Self, LoadError> {
-        let file = check_file(path)?;
+        let path = gguf.path();
         let backends = Backends::load()?;
-        let text = path.to_str().filter(|text| !text.contains('\0'));
-        let text = text.ok_or_else(|| LoadError::PathText { path: path.to_owned() })?;
-        let mut llama_params = llama_params.with_progress_callback(move |share| {
+        let text = path.to_str().ok_or_else(|| LoadError::PathText { path: path.to_owned() })?;
+        let mut llama_params = LlamaModelParams::default().with_progress_callback(move |share| {
             // A panic must not unwind into C++: it stops the load instead.
             catch_unwind(AssertUnwindSafe(|| on_progress(share))).is_ok()
         });
         if let Some(layers) = params.gpu_layers {
             llama_params = llama_params.with_n_gpu_layers(layers);
         }
+        gguf.check_unchanged()?;
         let running = Running::new();
         running.say(|text| {
             let _ = write!(text, "loading {}", path.display());
         });
         let (loaded, heard) =
             listening(|| LlamaModel::load_from_file(&backends.token, text, &llama_params));
+        // What replaced it meanwhile was not checked, whether it loads or not.
+        gguf.check_unchanged()?;
         let inner = loaded.map_err(|error| LoadError::Refused {
             path: path.to_owned(),
             reason: Some(heard.errors()).filter(|e| !e.is_empty()).unwrap_or(error.to_string()),
@@ -106,14 +109,18 @@ impl Model {
         let mut model = Self {
             inner,
             path: path.to_owned(),
-            file,
+            files: gguf.file_states().to_vec(),
             kv_bytes_per_token: 0,
             allocated: heard.allocated,
             pieces: OnceLock::new(),
             breakers: Mutex::new(None),
         };
         model.check_generative()?;
-        model.kv_bytes_per_token = model.read_kv_bytes();
+        model.check_tokenizes()?;
+        model.kv_bytes_per_token = match model.memory_kind() {
+            MemoryKind::Recurrent => 0,
+            _ => kv_bytes_per_token(gguf.metadata()),
+        };
         Ok(model)
     }
 
@@ -239,59 +246,29 @@ impl Model {
         }
         Ok(())
     }
-}
 
-/// Whether the file at `path` begins as a GGUF file does.
-pub(crate) fn check_file(path: &Path) -> Result<FileState, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(LoadError::NotAFile { path: path.to_owned() });
-    }
-    let mut header = Vec::with_capacity(GGUF_HEADER_BYTES);
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(GGUF_HEADER_BYTES as u64).read_to_end(&mut header).map_err(unreadable)?;
-    let not_gguf = |reason: String| LoadError::NotGguf { path: path.to_owned(), reason };
-    if header.is_empty() {
-        return Err(not_gguf("it is empty".to_owned()));
-    }
-    if !header.starts_with(GGUF_MAGIC) {
-        let start = String::from_utf8_lossy(&header[..header.len().min(4)]).into_owned();
-        return Err(not_gguf(format!("it begins with {start:?}, not with \"GGUF\"")));
-    }
-    if header.len() < GGUF_HEADER_BYTES {
-        return Err(not_gguf(format!("it ends after {} bytes, in its header", header.len())));
-    }
-    Ok(FileState::of(&metadata))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(path: &Path) -> LoadError {
-        Model::load(path, ModelParams::default(), |_| {}).expect_err("not a model")
-    }
-
-    #[test]
-    fn what_is_no_model_is_told_apart() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let file = |name: &str, bytes: &[u8]| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, bytes).expect("written");
-            path
+    /// Tokens that llama.cpp puts around a text must be there: it asserts that when it does so.
+    fn check_tokenizes(&self) -> Result<(), LoadError> {
+        // SAFETY: the model is loaded, and keeps its vocabulary.
+        let around = unsafe {
+            let vocabulary = sys::llama_model_get_vocab(self.as_ptr());
+            let is_wpm = sys::llama_vocab_type(vocabulary) == sys::LLAMA_VOCAB_TYPE_WPM;
+            let adds_bos = is_wpm || sys::llama_vocab_get_add_bos(vocabulary);
+            let adds_eos = sys::llama_vocab_get_add_eos(vocabulary);
+            [
+                ("bos", adds_bos, sys::llama_vocab_bos(vocabulary)),
+                ("eos", adds_eos, sys::llama_vocab_eos(vocabulary)),
+                // So it is spelled.
+                ("seperator", is_wpm, sys::llama_vocab_sep(vocabulary)),
+            ]
         };
-        assert!(matches!(load(&dir.path().join("none.gguf")), LoadError::Unreadable { .. }));
-        assert!(matches!(load(dir.path()), LoadError::NotAFile { .. }));
-        assert!(matches!(load(&file("empty.gguf", b"")), LoadError::NotGguf { .. }));
-        assert!(matches!(load(&file("text.gguf", b"hello, world")), LoadError::NotGguf { .. }));
-        assert!(matches!(load(&file("short.gguf", b"GGUF\x03\0")), LoadError::NotGguf { .. }));
-        let mut cut = Vec::from(*GGUF_MAGIC);
-        cut.extend_from_slice(&3_u32.to_le_bytes());
-        cut.extend_from_slice(&2_u64.to_le_bytes());
-        cut.extend_from_slice(&5_u64.to_le_bytes());
-        let refused = load(&file("cut.gguf", &cut));
-        let LoadError::Refused { reason, .. } = refused else { panic!("{refused:?}") };
-        assert!(!reason.is_empty());
+        let missing =
+            around.into_iter().find(|&(_, is_added, token)| is_added && token == NO_TOKEN);
+        let Some((name, ..)) = missing else { return Ok(()) };
+        let error = GgufError::Missing {
+            key: format!("tokenizer.ggml.{name}_token_id"),
+            purpose: "names the token that it wants put around texts",
+        };
+        Err(LoadError::Invalid { path: self.path.clone(), error })
     }
 }

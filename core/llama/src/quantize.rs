@@ -7,8 +7,8 @@ use llama_cpp_sys_2 as sys;
 
 use crate::backends::Backends;
 use crate::error::QuantizeError;
+use crate::gguf::Gguf;
 use crate::log::capturing_errors;
-use crate::model::check_file;
 
 /// What a model's weights are stored as. Small tensors and some of great weight stay as they
 /// are, or get a larger type, as llama.cpp sees fit.
@@ -42,13 +42,13 @@ impl Quantization {
 /// and renamed when it is whole; one that was at `output` is replaced.
 ///
 /// # Errors
-/// [`QuantizeError`] for an input that is no GGUF file, an output that can't be written or is the
+/// [`QuantizeError`] for an input that [`Gguf::open`] refuses, an output that can't be written or is the
 /// input, and what llama.cpp refuses.
 ///
 /// # Blocking
 /// For seconds to minutes, on all processors.
 pub fn quantize(input: &Path, output: &Path, to: Quantization) -> Result<(), QuantizeError> {
-    check_file(input)?;
+    let checked = Gguf::open(input)?;
     let unwritable = |source| QuantizeError::Unwritable { path: output.to_owned(), source };
     let folder = match output.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
@@ -71,6 +71,7 @@ pub fn quantize(input: &Path, output: &Path, to: Quantization) -> Result<(), Qua
     aside.push(format!(".{}.partial", std::process::id()));
     let aside = Aside(folder.join(aside));
     convert(input, &aside.0, to)?;
+    checked.check_unchanged()?;
     std::fs::rename(&aside.0, &target).map_err(unwritable)
 }
 

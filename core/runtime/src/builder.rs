@@ -1,16 +1,15 @@
 //! An engine's options, and loading.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indwell_kernel::{AdmissionGate, PrefixConfig};
-use indwell_llama::{
-    Context, ContextParams, Executor, Model, ModelParams, Rehearsal, SnapshotStore,
-};
+use indwell_llama::{Context, ContextParams, Executor, Gguf, Model, ModelParams, SnapshotStore};
 
 use crate::memory::FixedMemory;
+use crate::memory_fit;
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
 use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
@@ -213,8 +212,8 @@ impl EngineBuilder {
     /// Loads the model and starts the engine. An alias is fetched first if it is not there.
     ///
     /// # Errors
-    /// `invalid_request` for options, `model_load` for the model, `out_of_memory` for its
-    /// context, `io` when an alias can't be fetched.
+    /// `invalid_request` for options, `model_load` for the model, `out_of_memory` for one that
+    /// can't fit and for its context, `io` when an alias can't be fetched.
     ///
     /// # Blocking
     /// Until the model is loaded, and fetched if need be.
@@ -225,32 +224,12 @@ impl EngineBuilder {
         // Bad options are told before anything is fetched or loaded.
         self.options.validate(u32::MAX >> 2)?;
         let path = self.source.resolve(&*self.on_progress)?;
-        let asked = self.options.validate(u32::MAX >> 2)?;
-        let params = ModelParams { gpu_layers: asked.gpu_layers };
-        let options = match asked.memory_bytes {
-            Some(budget) => within(budget, &self.options, &path, params)?,
-            None => self.options,
-        };
-        let model = Arc::new(load(&path, params, Arc::clone(&self.on_progress))?);
-        let config = options.validate(model.trained_context_tokens())?;
+        let gguf = Gguf::open(&path)?;
+        let config = memory_fit::config(&gguf, &self.options)?;
+        let model = load(&gguf, config.gpu_layers, Arc::clone(&self.on_progress))?;
+        let model = Arc::new(model);
         start(model, config, &*self.on_progress)
     }
-}
-
-/// The options with which an engine on the model at `path` takes no more than `budget` bytes.
-fn within(
-    budget: u64,
-    options: &EngineOptions,
-    path: &Path,
-    params: ModelParams,
-) -> Result<EngineOptions> {
-    let rehearsal = Rehearsal::of(path, params)?;
-    let kind = rehearsal.model().memory_kind();
-    let trained_context_tokens = rehearsal.model().trained_context_tokens();
-    options.within(budget, trained_context_tokens, |config| {
-        let prefix = setup::prefix_config(config, kind);
-        Ok(rehearsal.needs(context_params(config, &prefix))?)
-    })
 }
 
 fn context_params(config: &EngineConfig, prefix: &PrefixConfig) -> ContextParams {
@@ -265,12 +244,12 @@ fn context_params(config: &EngineConfig, prefix: &PrefixConfig) -> ContextParams
 }
 
 fn load(
-    path: &Path,
-    params: ModelParams,
+    gguf: &Gguf,
+    gpu_layers: Option<u32>,
     on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
 ) -> Result<Model> {
     let told = move |share: f32| on_progress(thousandths(Stage::Load, share));
-    Ok(Model::load(path, params, told)?)
+    Ok(Model::load_checked(gguf, ModelParams { gpu_layers }, told)?)
 }
 
 fn thousandths(stage: Stage, share: f32) -> Progress {

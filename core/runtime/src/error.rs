@@ -211,14 +211,18 @@ impl Error {
     ) -> Self {
         let (message, remedy) = (message.into(), remedy.into());
         let text = format!("{message}: {remedy}");
-        let details = ErrorDetails {
-            field: Some("model".to_owned()),
-            value: Some(model.into()),
-            limit: Some("a readable GGUF file of a text generation model".to_owned()),
-            remedy: Some(remedy),
-            retry_after_ms: None,
-        };
+        let details = Self::model_details(model.into(), remedy);
         Self::with(ErrorKind::ModelLoad, text, details, source)
+    }
+
+    fn model_details(model: String, remedy: impl Into<String>) -> ErrorDetails {
+        ErrorDetails {
+            field: Some("model".to_owned()),
+            value: Some(model),
+            limit: Some("a readable GGUF file of a text generation model".to_owned()),
+            remedy: Some(remedy.into()),
+            retry_after_ms: None,
+        }
     }
 
     pub(crate) fn io(
@@ -291,16 +295,21 @@ impl From<LoadError> for Error {
             }
             LoadError::NotAFile { ref path } => (path, "give the path of the GGUF file itself"),
             LoadError::PathText { ref path } => (path, "rename the file in valid UTF-8"),
-            LoadError::NotGguf { ref path, .. } => {
-                (path, "give a model in GGUF format, downloaded whole")
-            }
+            LoadError::Invalid { ref path, ref error } => (path, error.remedy()),
+            LoadError::Changed { ref path } => (path, "load it again when nobody writes to it"),
             LoadError::Refused { ref path, .. } => {
                 (path, "download it again; if it is whole, its format is not known here")
             }
             LoadError::NotGenerative { ref path, .. } => (path, "give a model that continues text"),
         };
-        let path = path.display().to_string();
-        Self::model_load(path, error.to_string(), remedy, Some(Box::new(error)))
+        let limit = match &error {
+            LoadError::Invalid { error, .. } => error.limit().map(str::to_owned),
+            _ => None,
+        };
+        let mut details = Self::model_details(path.display().to_string(), remedy);
+        details.limit = limit.or(details.limit);
+        let message = format!("{error}: {remedy}");
+        Self::with(ErrorKind::ModelLoad, message, details, Some(Box::new(error)))
     }
 }
 

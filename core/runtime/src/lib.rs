@@ -47,6 +47,7 @@ mod jinja;
 mod machine;
 mod mailbox;
 pub mod memory;
+mod memory_fit;
 pub mod message;
 mod metrics;
 pub mod openai;

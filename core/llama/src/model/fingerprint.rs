@@ -5,29 +5,14 @@
 //! loaded would give saved states a wrong name, so size and time of the change are noted at load
 //! and compared before and after.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
 use crate::Model;
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 1 << 20;
-
-/// A file as it was when the model was loaded from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileState {
-    bytes: u64,
-    /// `None` where the system does not tell.
-    modified: Option<SystemTime>,
-}
-
-impl FileState {
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        Self { bytes: metadata.len(), modified: metadata.modified().ok() }
-    }
-}
 
 impl Model {
     /// The blake3 digest of the model's file, or of the digests of its files in order.
@@ -39,14 +24,11 @@ impl Model {
     /// # Blocking
     /// As long as reading the files takes, or digesting them at one or two gigabytes a second.
     pub fn fingerprint(&self, mut on_progress: impl FnMut(f32)) -> io::Result<[u8; 32]> {
-        let paths = self.files()?;
-        let sizes: io::Result<Vec<u64>> =
-            paths.iter().map(|path| Ok(std::fs::metadata(path)?.len())).collect();
-        let total = sizes?.iter().sum();
+        let total = self.files.iter().map(|(_, state)| state.bytes()).sum();
         let mut progress = Progress { done: 0, total, tell: &mut on_progress };
         self.check_unchanged()?;
-        let mut digests = Vec::with_capacity(paths.len());
-        for path in &paths {
+        let mut digests = Vec::with_capacity(self.files.len());
+        for (path, _) in &self.files {
             digests.push(digest(path, &mut progress)?);
         }
         self.check_unchanged()?;
@@ -57,32 +39,15 @@ impl Model {
     }
 
     fn check_unchanged(&self) -> io::Result<()> {
-        if FileState::of(&std::fs::metadata(&self.path)?) == self.file {
-            return Ok(());
+        for (path, state) in &self.files {
+            if !state.holds(path)? {
+                let path = path.display();
+                let text = format!("{path} has changed since the model was loaded from it");
+                return Err(io::Error::other(text));
+            }
         }
-        let path = self.path.display();
-        Err(io::Error::other(format!("{path} has changed since the model was loaded from it")))
+        Ok(())
     }
-
-    /// Its files: one, or those that `gguf-split` made of it, which llama.cpp finds by name.
-    fn files(&self) -> io::Result<Vec<PathBuf>> {
-        let count = self.metadata("split.count").and_then(|count| count.parse::<u16>().ok());
-        match count {
-            None | Some(0 | 1) => Ok(vec![self.path.clone()]),
-            Some(count) => split_files(&self.path, count).ok_or_else(|| {
-                let path = self.path.display();
-                io::Error::other(format!("{path} is not named like the first of {count} files"))
-            }),
-        }
-    }
-}
-
-/// `NAME-00001-of-00003.gguf` and those that follow it.
-fn split_files(first: &Path, count: u16) -> Option<Vec<PathBuf>> {
-    let name = first.file_name()?.to_str()?;
-    let stem = name.strip_suffix(&format!("-00001-of-{count:05}.gguf"))?;
-    let name = |at| format!("{stem}-{at:05}-of-{count:05}.gguf");
-    Some((1..=count).map(|at| first.with_file_name(name(at))).collect())
 }
 
 struct Progress<'tell> {
@@ -112,15 +77,6 @@ fn digest(path: &Path, progress: &mut Progress<'_>) -> io::Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_files_of_a_split_model_follow_its_first() {
-        let files = split_files(Path::new("/m/big-00001-of-00003.gguf"), 3).expect("well named");
-        assert_eq!(files.len(), 3);
-        assert_eq!(files[2], Path::new("/m/big-00003-of-00003.gguf"));
-        assert_eq!(split_files(Path::new("/m/big-00002-of-00003.gguf"), 3), None);
-        assert_eq!(split_files(Path::new("/m/big.gguf"), 3), None);
-    }
 
     #[test]
     fn a_digest_is_of_all_bytes() {

@@ -139,7 +139,12 @@ pub(crate) fn assert_same(model: &Model, what: &str, one: &[f32], other: &[f32])
 
 /// The models there are.
 pub(crate) fn models() -> Vec<Arc<Model>> {
-    [stories_path(), default_path()].into_iter().flatten().map(|path| load(&path)).collect()
+    paths().iter().map(|path| load(path)).collect()
+}
+
+/// Where these lie.
+pub(crate) fn paths() -> Vec<PathBuf> {
+    [stories_path(), default_path()].into_iter().flatten().collect()
 }
 
 /// The smallest model.

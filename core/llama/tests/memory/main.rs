@@ -8,6 +8,7 @@
 mod executor;
 mod files;
 mod fixture;
+mod plan;
 mod sharing;
 mod snapshots;
 mod state_models;

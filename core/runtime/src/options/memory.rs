@@ -21,19 +21,18 @@ impl EngineOptions {
     /// its caches; it grows with `context_tokens`.
     ///
     /// # Errors
-    /// `out_of_memory` if what is said does not fit; and those of `needs` and of
-    /// [`Self::validate`].
+    /// `out_of_memory` if what is said does not fit, and those of [`Self::validate`].
     pub(crate) fn within(
         &self,
         budget: u64,
         trained_context_tokens: u32,
-        mut needs: impl FnMut(&EngineConfig) -> Result<Allocated>,
+        needs: impl Fn(&EngineConfig) -> Allocated,
     ) -> Result<Self> {
         let mut fitted = self.clone();
-        let mut at = |context_tokens: u32| {
+        let at = |context_tokens: u32| {
             let tokens = Some(i64::from(context_tokens));
             let options = Self { context_tokens: tokens, ..self.clone() };
-            needs(&options.validate(trained_context_tokens)?)
+            Ok::<_, Error>(needs(&options.validate(trained_context_tokens)?))
         };
         let wanted = self.validate(trained_context_tokens)?;
         let caches = Caches::stated(self, &wanted);
@@ -147,14 +146,14 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     /// 100 MiB, and 32 KiB a cell.
-    fn needs(config: &EngineConfig) -> Result<Allocated> {
+    fn needs(config: &EngineConfig) -> Allocated {
         let cells = u64::from(config.scheduler.context_tokens);
-        Ok(Allocated {
+        Allocated {
             weights_bytes: 90 * MIB,
             memory_bytes: cells << 15,
             scratch_bytes: 10 * MIB,
             ..Allocated::default()
-        })
+        }
     }
 
     fn options(named: &[(&str, i64)]) -> EngineOptions {
@@ -172,7 +171,7 @@ mod tests {
 
     fn taken(config: &EngineConfig) -> u64 {
         let answers = config.response_cache.as_ref().map_or(0, |answers| answers.bytes);
-        let needed = needs(config).expect("known").total_bytes();
+        let needed = needs(config).total_bytes();
         needed + config.prefix_cache.host_bytes + answers
     }
 

@@ -14,7 +14,7 @@ use crate::tiers::{DiskConfig, Fingerprint, Tiers, TiersConfig};
 
 /// Prefixes that are resident at once, unless llama.cpp keeps fewer sequences apart. Each costs
 /// nothing but its number; past some dozens, what is cached is bounded by its tokens.
-const RESIDENTS_MAX: u32 = 128;
+pub(crate) const RESIDENTS_MAX: u32 = 128;
 
 /// While anything is computed, this share of the idle tokens stays resident: every row of a batch
 /// passes over them (half a millisecond for a thousand, measured with one), and restoring them

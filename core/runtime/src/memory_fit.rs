@@ -1,0 +1,100 @@
+//! Whether a model fits into memory, told before it is loaded.
+//!
+//! A process that asks for more than there is may be ended by the system without a word, so what
+//! can't fit is refused first. What other programs take meanwhile is not known here.
+
+use indwell_llama::backends::{Backends, DeviceKind};
+use indwell_llama::{Allocated, ContextParams, Gguf, MemoryPlan};
+
+use crate::error::{ErrorDetails, ErrorKind};
+use crate::options::{EngineConfig, EngineOptions};
+use crate::prefix_cache::setup;
+use crate::{Error, Result, machine};
+
+/// An engine's options, checked, with which the model in `gguf` fits into the budget, if there is
+/// one, and into the machine.
+///
+/// # Errors
+/// `invalid_request` for options, and `out_of_memory` for what does not fit, with the parts of what
+/// it would take.
+pub(crate) fn config(gguf: &Gguf, options: &EngineOptions) -> Result<EngineConfig> {
+    let trained = gguf.trained_context_tokens();
+    let mut config = options.validate(trained)?;
+    if let Some(budget) = config.memory_bytes {
+        let fitted = options.within(budget, trained, |config| needs(gguf, config))?;
+        config = fitted.validate(trained)?;
+    }
+    check(gguf, &config)?;
+    Ok(config)
+}
+
+/// What an engine takes beside its caches, at most.
+fn needs(gguf: &Gguf, config: &EngineConfig) -> Allocated {
+    let plan = MemoryPlan::new(gguf, &params(config));
+    Allocated {
+        mapped_bytes: 0,
+        weights_bytes: plan.weights_bytes.saturating_add(plan.vocabulary_bytes),
+        memory_bytes: plan.kv_bytes.saturating_add(plan.state_bytes),
+        scratch_bytes: plan.compute_bytes.saturating_add(plan.output_bytes),
+    }
+}
+
+/// Refuses a model that `config` gives more than the machine has.
+///
+/// # Errors
+/// `out_of_memory`, with the parts of what it would take.
+fn check(gguf: &Gguf, config: &EngineConfig) -> Result<()> {
+    if uses_gpu(config)? {
+        // Weights and keys lie on devices whose memory llama.cpp asks for itself.
+        return Ok(());
+    }
+    let plan = MemoryPlan::new(gguf, &params(config));
+    match machine::available_bytes() {
+        Some(available) if plan.total_bytes() > available => {
+            Err(refused(gguf, config, &plan, available))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn uses_gpu(config: &EngineConfig) -> Result<bool> {
+    if config.gpu_layers == Some(0) {
+        return Ok(false);
+    }
+    let devices = Backends::load()?.devices();
+    Ok(devices.iter().any(|device| device.kind == DeviceKind::Gpu))
+}
+
+fn params(config: &EngineConfig) -> ContextParams {
+    ContextParams {
+        context_tokens: config.scheduler.context_tokens,
+        batch_tokens: config.scheduler.batch_tokens,
+        sequences_max: config.scheduler.sequences_max,
+        residents_max: if config.prefix_cache.is_on() { setup::RESIDENTS_MAX } else { 0 },
+        threads: config.threads,
+        flash_attention: config.flash_attention,
+    }
+}
+
+fn refused(gguf: &Gguf, config: &EngineConfig, plan: &MemoryPlan, available: u64) -> Error {
+    let remedy = "lower context_tokens, give a model of fewer or smaller weights, or free memory";
+    let MemoryPlan { weights_bytes, kv_bytes, kv_bytes_per_token, .. } = plan;
+    let MemoryPlan { state_bytes, compute_bytes, output_bytes, vocabulary_bytes, .. } = plan;
+    let total = plan.total_bytes();
+    let message = format!(
+        "{} would take {total} bytes of memory, of which {available} are available: \
+         {weights_bytes} for weights, {kv_bytes} for the keys and values of {} tokens \
+         ({kv_bytes_per_token} a token), {state_bytes} for states, {compute_bytes} to compute, \
+         {output_bytes} for logits, {vocabulary_bytes} for the vocabulary: {remedy}",
+        gguf.path().display(),
+        config.scheduler.context_tokens,
+    );
+    let details = ErrorDetails {
+        field: Some("context_tokens".to_owned()),
+        value: Some(total.to_string()),
+        limit: Some(format!("{available} bytes")),
+        remedy: Some(remedy.to_owned()),
+        retry_after_ms: None,
+    };
+    Error::with(ErrorKind::OutOfMemory, message, details, None)
+}
