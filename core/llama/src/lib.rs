@@ -57,6 +57,7 @@ pub use error::{
 pub use executor::Executor;
 pub use memory_kind::{MemoryKind, residents_possible};
 pub use model::{Model, ModelParams};
+pub use module_dir::module_dir;
 pub use pieces::Pieces;
 pub use quantize::{Quantization, quantize};
 pub use sampler::{Breakers, Lexicon, Sampler};

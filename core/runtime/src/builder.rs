@@ -1,20 +1,22 @@
 //! An engine's options, and loading.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indwell_kernel::AdmissionGate;
-use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams, SnapshotStore};
+use indwell_llama::{ContextParams, SnapshotStore};
 
+use crate::host::{LoadedModel, Watch};
+use crate::model::ModelFacts;
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
 use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
 use crate::responses;
-use crate::shared::Shared;
+use crate::shared::{Command, Shared};
 use crate::worker::{Caching, Worker};
-use crate::{Engine, Error, ModelInfo, ModelSource, OptionValue, Progress, Result, Stage};
+use crate::{Engine, Error, Isolation, ModelInfo, ModelSource, OptionValue, Progress, Result};
 
 /// An engine that is about to be made. Every option has a default.
 #[must_use = "an engine is made by `build`"]
@@ -104,6 +106,16 @@ impl EngineBuilder {
     /// Flash attention. Default: llama.cpp decides.
     pub fn flash_attention(mut self, flash_attention: bool) -> Self {
         self.options.flash_attention = Some(flash_attention);
+        self
+    }
+
+    /// Where llama.cpp computes: in this process, or in one of its own, which may end without ending
+    /// the application. Default: in this process.
+    ///
+    /// What was in flight when it ended is `engine_poisoned`, what waited is served by the next; see
+    /// [`crate::isolation`].
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.options.isolation = Some(isolation.as_str().to_owned());
         self
     }
 
@@ -213,66 +225,50 @@ impl EngineBuilder {
         // Bad options are told before anything is fetched or loaded.
         self.options.validate(u32::MAX >> 2)?;
         let path = self.source.resolve(&*self.on_progress)?;
-        let gpu_layers = self.options.validate(u32::MAX >> 2)?.gpu_layers;
-        let model = Arc::new(load(&path, gpu_layers, Arc::clone(&self.on_progress))?);
-        let config = self.options.validate(model.trained_context_tokens())?;
+        let EngineConfig { gpu_layers, isolation, .. } = self.options.validate(u32::MAX >> 2)?;
+        let told = Arc::clone(&self.on_progress);
+        let model = LoadedModel::load(path, gpu_layers, isolation, told)?;
+        let config = self.options.validate(model.facts().trained_context_tokens)?;
         start(model, config, &*self.on_progress)
     }
 }
 
-fn load(
-    path: &Path,
-    gpu_layers: Option<u32>,
-    on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
-) -> Result<Model> {
-    let told = move |share: f32| on_progress(thousandths(Stage::Load, share));
-    Ok(Model::load(path, ModelParams { gpu_layers }, told)?)
-}
-
-fn thousandths(stage: Stage, share: f32) -> Progress {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-    let done = (share.clamp(0.0, 1.0) * 1000.0) as u64;
-    Progress::new(stage, done, Some(1000))
-}
-
 fn start(
-    model: Arc<Model>,
+    mut loaded: LoadedModel,
     mut config: EngineConfig,
     on_progress: &dyn Fn(Progress),
 ) -> Result<Engine> {
-    let kind = model.memory_kind();
+    let facts = loaded.facts().clone();
+    let kind = facts.memory_kind;
     let prefix = setup::prefix_config(&config, kind);
     setup::log(&config, &prefix, kind);
     config.scheduler.prefix = prefix;
-    let context = Context::new(
-        Arc::clone(&model),
-        ContextParams {
-            context_tokens: config.scheduler.context_tokens,
-            batch_tokens: config.scheduler.batch_tokens,
-            sequences_max: config.scheduler.sequences_max,
-            residents_max: prefix.residents_max,
-            threads: config.threads,
-            flash_attention: config.flash_attention,
-        },
-    )?;
+    let identity = setup::Identity::of(&config, &facts, || loaded.fingerprint(on_progress));
     let (commands, received) = crossbeam_channel::unbounded();
-    let layout = context.layout_id();
-    let identity = setup::Identity::of(&config, &model, |share| {
-        on_progress(thousandths(Stage::Load, share));
-    });
-    let namespace = identity.namespace(&model, &layout);
+    let restarts = Arc::default();
+    let waking = commands.clone();
+    let watch = Watch {
+        restarts: Arc::clone(&restarts),
+        wake: move || {
+            // A worker that is gone need not wake.
+            let _ = waking.send(Command::Wake);
+        },
+    };
+    let started = loaded.start(context_params(&config), prefix.snapshots, watch)?;
+    let layout = started.layout();
+    let namespace = identity.namespace(&facts, &layout);
     let request_tokens_max = config.limits.request_tokens_max;
     let chat_template = config.chat_template.clone();
-    let prompter = Prompter::new(Arc::clone(&model), request_tokens_max, chat_template)?
+    let prompter = Prompter::new(started.model(), request_tokens_max, chat_template)?
         .with_parsers(config.tool_parser.as_deref(), config.reasoning_parser.as_deref())?;
     let prompter = Arc::new(prompter);
     let answers = prompter.speech().namespace(namespace.clone());
     let responses = responses::setup::open(&config, &identity, answers)?;
     let tiers = setup::tiers(&config, &prefix, &identity, &layout, &commands);
-    let abort = context.abort_handle();
+    let abort = started.abort();
     let store = tiers.clone().map(|tiers| -> Arc<dyn SnapshotStore> { tiers });
-    let executor = Executor::new(context, store)?;
-    let info = model_info(&model, &config, prompter.can_chat());
+    let backend = started.backend(store)?;
+    let info = model_info(&facts, &config, prompter.can_chat());
     let mut shared = Shared::new(
         commands,
         AdmissionGate::new(config.admission),
@@ -281,15 +277,16 @@ fn start(
         config.limits,
         config.scheduler.context_tokens,
     )
-    .with_responses(responses);
+    .with_responses(responses)
+    .with_restarts(restarts);
     if prefix.is_on() {
-        let kv_bytes = model.kv_bytes_per_token();
+        let kv_bytes = facts.kv_bytes_per_token;
         let caches = SharedCaches::of(tiers.as_ref(), prefix.idle_tokens_max, kv_bytes);
         shared = shared.with_prefix_cache(namespace, caches);
     }
     let caching = Caching { tiers, request_tokens_max: config.limits.request_tokens_max };
     let shared = Arc::new(shared);
-    let worker = Worker::new(Arc::clone(&shared), prompter, received, executor, config.scheduler)
+    let worker = Worker::new(Arc::clone(&shared), prompter, received, backend, config.scheduler)
         .with_caching(caching);
     let thread = worker.spawn().map_err(|error| {
         Error::remedied(
@@ -306,15 +303,26 @@ fn saturated(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-fn model_info(model: &Model, config: &EngineConfig, has_chat_template: bool) -> ModelInfo {
+fn context_params(config: &EngineConfig) -> ContextParams {
+    ContextParams {
+        context_tokens: config.scheduler.context_tokens,
+        batch_tokens: config.scheduler.batch_tokens,
+        sequences_max: config.scheduler.sequences_max,
+        residents_max: config.scheduler.prefix.residents_max,
+        threads: config.threads,
+        flash_attention: config.flash_attention,
+    }
+}
+
+fn model_info(facts: &ModelFacts, config: &EngineConfig, has_chat_template: bool) -> ModelInfo {
     ModelInfo {
-        name: model.name(),
-        path: model.path().to_owned(),
-        description: model.description(),
-        parameters: model.parameters(),
-        size_bytes: model.size_bytes(),
-        vocabulary_size: model.vocabulary().size(),
-        trained_context_tokens: model.trained_context_tokens(),
+        name: facts.name.clone(),
+        path: facts.path.clone(),
+        description: facts.description.clone(),
+        parameters: facts.parameters,
+        size_bytes: facts.size_bytes,
+        vocabulary_size: facts.vocabulary_size,
+        trained_context_tokens: facts.trained_context_tokens,
         context_tokens: config.limits.request_tokens_max,
         has_chat_template,
     }

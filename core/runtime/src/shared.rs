@@ -51,6 +51,8 @@ pub(crate) enum Command {
     },
     /// A snapshot was found, moved or lost.
     Tier(TierEvent),
+    /// Look again at the backend, which has gone or come back.
+    Wake,
     /// End everything and stop.
     Close,
 }
@@ -129,6 +131,12 @@ impl Shared {
     /// With a response cache.
     pub(crate) fn with_responses(self, responses: Option<Responses>) -> Self {
         Self { responses: responses.map(Arc::new), ..self }
+    }
+
+    /// With the count of times that the backend was started again.
+    pub(crate) fn with_restarts(mut self, restarts: Arc<AtomicU64>) -> Self {
+        self.stats.restarts = restarts;
+        self
     }
 
     /// The response cache, if there is one.
@@ -273,6 +281,8 @@ pub(crate) struct SharedStats {
     pub(crate) cells_used: AtomicU32,
     pub(crate) prefix_cache_queries: AtomicU64,
     pub(crate) prefix_cache_hits: AtomicU64,
+    /// Counted by whoever sees to the backend.
+    restarts: Arc<AtomicU64>,
     cells_total: u32,
 }
 
@@ -292,6 +302,7 @@ impl SharedStats {
             cells_total: self.cells_total,
             prefix_cache_queries: get(&self.prefix_cache_queries),
             prefix_cache_hits: get(&self.prefix_cache_hits),
+            restarts: get(&self.restarts),
             ..EngineStats::default()
         }
     }

@@ -39,7 +39,7 @@ pub(crate) struct Words<'a> {
     /// Tokens of the vocabulary.
     pub(crate) count: u32,
     /// A text's tokens, none of them a control token.
-    pub(crate) tokenize: &'a dyn Fn(&str) -> Vec<Token>,
+    pub(crate) tokenize: &'a dyn Fn(&str) -> Result<Vec<Token>>,
 }
 
 impl NamedOptions for SamplingFields {
@@ -145,7 +145,7 @@ impl SamplingFields {
             match biased {
                 Biased::Token(id) => tokens.push((*id, *bias)),
                 Biased::Text(text) => {
-                    let of_text = (words.tokenize)(text).into_iter();
+                    let of_text = (words.tokenize)(text)?.into_iter();
                     tokens.extend(of_text.map(|token| (i64::from(token.0), *bias)));
                 }
             }
@@ -240,7 +240,7 @@ fn biases(name: &str, value: OptionValue) -> Result<Vec<(Biased, f64)>> {
 mod tests {
     use super::*;
 
-    fn words(tokenize: &dyn Fn(&str) -> Vec<Token>) -> Words<'_> {
+    fn words(tokenize: &dyn Fn(&str) -> Result<Vec<Token>>) -> Words<'_> {
         Words { count: 1000, tokenize }
     }
 

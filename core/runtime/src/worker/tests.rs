@@ -14,6 +14,7 @@ use indwell_kernel::{
 use indwell_llama::{Model, ModelParams};
 
 use super::Worker;
+use crate::model::LocalModel;
 use crate::prompt::Prompter;
 use crate::shared::{Command, RequestLimits, Shared};
 use crate::submission::Draft;
@@ -33,7 +34,8 @@ impl Rig {
         let config = config();
         let (commands, received) = crossbeam_channel::unbounded();
         let admission = AdmissionLimits::validate(None, None).expect("defaults");
-        let prompter = Prompter::new(model, config.request_tokens_max, None).expect("a prompter");
+        let prompter = Prompter::new(LocalModel::new(model), config.request_tokens_max, None)
+            .expect("a prompter");
         let prompter = Arc::new(prompter);
         let shared = Arc::new(Shared::new(
             commands,
