@@ -39,7 +39,7 @@ pub(crate) enum Abort {
 /// The kernel's `Backend`, wherever it is.
 #[derive(Debug)]
 pub(crate) enum HostBackend {
-    Here(Executor),
+    Here(Box<Executor>),
     Apart(RemoteBackend),
 }
 
@@ -147,7 +147,9 @@ impl Started {
     /// `out_of_memory` without threads to sample with.
     pub(crate) fn backend(self, store: Option<Arc<dyn SnapshotStore>>) -> Result<HostBackend> {
         Ok(match self {
-            Started::Here { context, .. } => HostBackend::Here(Executor::new(context, store)?),
+            Started::Here { context, .. } => {
+                HostBackend::Here(Box::new(Executor::new(context, store)?))
+            }
             Started::Apart(running) => HostBackend::Apart(RemoteBackend::new(running, store)),
         })
     }

@@ -18,6 +18,7 @@ pub struct NativeEngineOptions {
     pub default_max_tokens: Option<i64>,
     pub gpu_layers: Option<i64>,
     pub flash_attention: Option<bool>,
+    pub isolation: Option<String>,
     pub stream_capacity: Option<i64>,
     pub prefix_cache_tokens: Option<i64>,
     pub host_cache_bytes: Option<i64>,
@@ -37,7 +38,7 @@ impl NativeEngineOptions {
         given.fold(builder, |builder, (name, value)| builder.option(name, value))
     }
 
-    fn named(self) -> Named<21> {
+    fn named(self) -> Named<22> {
         [
             ("context_tokens", self.context_tokens.into()),
             ("sequences_max", self.sequences_max.into()),
@@ -49,6 +50,7 @@ impl NativeEngineOptions {
             ("default_max_tokens", self.default_max_tokens.into()),
             ("gpu_layers", self.gpu_layers.into()),
             ("flash_attention", self.flash_attention.into()),
+            ("isolation", self.isolation.into()),
             ("stream_capacity", self.stream_capacity.into()),
             ("prefix_cache_tokens", self.prefix_cache_tokens.into()),
             ("host_cache_bytes", self.host_cache_bytes.into()),

@@ -26,14 +26,7 @@ pub(super) struct WirePlan<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum WireOp<'a> {
-    Open {
-        seq: SeqId,
-        sampling: Cow<'a, SamplingParams>,
-        logprobs: Logprobs,
-        grammar: Option<Cow<'a, Grammar>>,
-        prompt: Cow<'a, [Token]>,
-        answer: Cow<'a, [Token]>,
-    },
+    Open(Box<Opening<'a>>),
     Truncate(SeqId, u32),
     Release(SeqId),
     Share(SeqId, SeqId, Range<u32>),
@@ -41,6 +34,17 @@ enum WireOp<'a> {
     Save(SeqId, Range<u32>, SnapshotId, Cow<'a, SnapshotKey>),
     Restore(SnapshotId, SeqId, Range<u32>),
     Compact(SeqId, Range<u32>),
+}
+
+/// A request that takes a sequence.
+#[derive(Debug, Serialize, Deserialize)]
+struct Opening<'a> {
+    seq: SeqId,
+    sampling: Cow<'a, SamplingParams>,
+    logprobs: Logprobs,
+    grammar: Option<Cow<'a, Grammar>>,
+    prompt: Cow<'a, [Token]>,
+    answer: Cow<'a, [Token]>,
 }
 
 impl<'a> From<&'a Plan> for WirePlan<'a> {
@@ -58,14 +62,14 @@ impl<'a> From<&'a Plan> for WirePlan<'a> {
 impl<'a> From<&'a MemoryOp> for WireOp<'a> {
     fn from(op: &'a MemoryOp) -> Self {
         match op {
-            MemoryOp::Open { seq, draws, prompt, answer } => WireOp::Open {
+            MemoryOp::Open { seq, draws, prompt, answer } => WireOp::Open(Box::new(Opening {
                 seq: *seq,
                 sampling: Cow::Borrowed(&draws.sampling),
                 logprobs: draws.logprobs,
                 grammar: draws.constraint.as_deref().map(Elsewhere::grammar_of),
                 prompt: Cow::Borrowed(prompt),
                 answer: Cow::Borrowed(answer),
-            },
+            })),
             MemoryOp::Truncate { seq, from } => WireOp::Truncate(*seq, *from),
             MemoryOp::Release { seq } => WireOp::Release(*seq),
             MemoryOp::Share { from, to, range } => WireOp::Share(*from, *to, range.clone()),
@@ -97,7 +101,8 @@ impl WirePlan<'_> {
 impl WireOp<'_> {
     fn into_op(self, constrain: &impl Fn(&Grammar) -> Arc<dyn Constraint>) -> MemoryOp {
         match self {
-            WireOp::Open { seq, sampling, logprobs, grammar, prompt, answer } => {
+            WireOp::Open(opening) => {
+                let Opening { seq, sampling, logprobs, grammar, prompt, answer } = *opening;
                 let constraint = grammar.map(|grammar| constrain(&grammar));
                 let draws = Draws { sampling: sampling.into_owned(), logprobs, constraint };
                 MemoryOp::Open {

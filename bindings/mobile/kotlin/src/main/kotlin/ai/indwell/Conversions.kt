@@ -45,6 +45,7 @@ internal fun NativeEngineStats.toEngineStats(): EngineStats =
         responseCacheQueries = responseCacheQueries.toLong(),
         responseCacheHits = responseCacheHits.toLong(),
         responseCacheHitRate = responseCacheHitRate,
+        restarts = restarts.toLong(),
     )
 
 internal fun NativeCacheStats.toCacheStats(): CacheStats =
