@@ -212,7 +212,7 @@ export type ErrorCode =
   | "not_cached"
   /** Load a new engine. */
   | "engine_closed"
-  /** The engine failed: load a new one, and report it. */
+  /** The engine failed: load a new one, and report it. With `isolation: "process"` ask again. */
   | "engine_poisoned"
   /** This model or build can't do that. */
   | "unsupported"
