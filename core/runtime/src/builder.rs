@@ -112,8 +112,9 @@ impl EngineBuilder {
     /// Where llama.cpp computes: in this process, or in one of its own, which may end without ending
     /// the application. Default: in this process.
     ///
-    /// What was in flight when it ended is `engine_poisoned`, what waited is served by the next; see
-    /// [`crate::isolation`].
+    /// What was in flight when it ended is `engine_poisoned`, what waited is served by the next
+    /// (docs/robustness.md). A Rust program calls [`crate::serve_if_worker`] first in its `main`, or
+    /// has `indwell-worker` beside it, or named by [`crate::WORKER_VARIABLE`].
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.options.isolation = Some(isolation.as_str().to_owned());
         self

@@ -30,7 +30,6 @@
 //! | [`error`] | the one error type |
 //! | [`openai`] | requests and answers in OpenAI's shapes |
 //! | [`options`] | options by name, for callers without Rust's types |
-//! | [`isolation`] | llama.cpp in a process of its own |
 //! | [`source`] | where models come from: paths and aliases |
 //! | [`progress`] | work that takes longer than a second, told |
 //! | [`info`] | what a model and an engine say of themselves |
@@ -44,7 +43,7 @@ pub mod error;
 mod host;
 pub mod info;
 mod input;
-pub mod isolation;
+mod isolation;
 mod jinja;
 mod machine;
 mod mailbox;
@@ -76,7 +75,7 @@ pub use error::{Error, ErrorDetails, ErrorKind, Result};
 pub use indwell_kernel::CacheMode;
 pub use indwell_llama::{Device, DeviceKind};
 pub use info::{EngineStats, ModelInfo, VERSION, devices};
-pub use isolation::{Isolation, serve_if_worker};
+pub use isolation::{Isolation, WORKER_VARIABLE, serve_if_worker};
 pub use message::{
     Message, Messages, Role, Tool, ToolCall, ToolChoice, assistant, system, tool, user,
 };
