@@ -24,6 +24,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// A worker that loads and says nothing for so long hangs, and is ended.
 const LOAD_SILENCE_MAX: Duration = Duration::from_secs(300);
+/// A program that was started and does not say so long which build it is, is no worker.
+const HELLO_WITHIN: Duration = Duration::from_secs(30);
 /// A worker whose pipe has ended has so long to end itself.
 pub(super) const END_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has.
@@ -102,7 +104,7 @@ impl Process {
         };
         let out = Arc::new(Output::new(pipe.write));
         let mut process = Self { handle, read: BufReader::new(pipe.read), out };
-        match process.receive(&mut |_| {}) {
+        match process.receive(HELLO_WITHIN, &mut |_| {}) {
             Ok(FromWorker::Hello(build)) if build == message::build() => Ok(process),
             Ok(FromWorker::Hello(build)) => {
                 let ours = message::build();
@@ -177,21 +179,25 @@ impl Process {
         if self.out.send(order, &[]).is_err() {
             self.handle.kill();
         }
-        self.receive(on_share)
+        self.receive(LOAD_SILENCE_MAX, on_share)
     }
 
-    /// What it says next that is more than progress; else why it ended.
+    /// What it says next that is more than progress; else why it ended, or was ended for its silence.
     fn receive(
         &mut self,
+        patience: Duration,
         on_share: &mut dyn FnMut(f32),
     ) -> std::result::Result<FromWorker, String> {
-        pipe::set_patience(self.read.get_ref(), Some(LOAD_SILENCE_MAX));
+        pipe::set_patience(self.read.get_ref(), Some(patience));
         let said = loop {
             match frame::read(&mut self.read) {
                 Ok(Some((FromWorker::Log(level, own, line), _))) => log::retell(level, own, &line),
                 Ok(Some((FromWorker::Progress(share), _))) => on_share(share),
                 Ok(Some((message, _))) => break Ok(message),
                 Ok(None) => break Err(self.handle.reap()),
+                Err(frame::FrameError::Broken(error)) if is_silence(&error) => {
+                    break Err(self.handle.end_for(&format!("nothing for {patience:?}")));
+                }
                 Err(error) => break Err(self.handle.end_for(&error.to_string())),
             }
         };
@@ -274,6 +280,11 @@ fn listen(errors: impl Read, last_lines: &Mutex<VecDeque<String>>) {
         }
         last.push_back(text.to_owned());
     }
+}
+
+/// Whether a read waited as long as it may.
+fn is_silence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
 fn in_words(status: ExitStatus) -> String {
