@@ -14,6 +14,7 @@
 //! | [`traffic`] | sessions that several clients ask |
 //! | [`contender`] | who serves them: an engine here, or llama-server |
 //! | [`machine`] | what the processors did, ours and others' work apart |
+//! | [`streams`] | an engine's streams, read all at once |
 //! | [`small_model`] | a model file that makes a step cheap |
 //! | [`report`] | JSON, Markdown |
 //! | [`document`] | the same in sections, with what was expected |
@@ -30,6 +31,7 @@ pub mod report;
 pub mod requantized;
 pub mod rounds;
 pub mod small_model;
+pub mod streams;
 pub mod traffic;
 pub mod workload;
 

@@ -215,7 +215,7 @@ export type ErrorCode =
   | "not_cached"
   /** Load a new engine. */
   | "engine_closed"
-  /** The engine failed: load a new one, and report it. */
+  /** The engine failed: load a new one, and report it. With `isolation: "process"` ask again. */
   | "engine_poisoned"
   /** This model or build can't do that. */
   | "unsupported"
@@ -251,6 +251,12 @@ export interface LoadOptions {
   gpuLayers?: number;
   /** Whether to use flash attention; the model decides if left out. */
   flashAttention?: boolean;
+  /**
+   * Where llama.cpp computes: `process` for a process of its own, which may end without ending this
+   * one; what it was answering then rejects with `engine_poisoned`, and the engine goes on with a new
+   * one. Default `in_process`.
+   */
+  isolation?: "in_process" | "process";
   /** Events that a stream's reader may be behind before its request is paused. Default 256. */
   streamCapacity?: number;
   /** A chat template, in Jinja, in place of the model's own. */
@@ -821,6 +827,8 @@ export interface EngineStats {
   responseCacheHits: number;
   /** Hits among the queries, from 0 to 1; 0 as long as there are none. */
   responseCacheHitRate: number;
+  /** Times that the process which computes was started again, with `isolation: "process"`. */
+  restarts: number;
 }
 
 /**

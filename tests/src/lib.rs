@@ -24,9 +24,14 @@ pub fn model() -> PathBuf {
 }
 
 /// An engine on the default model, with a small context. It computes what it was asked before,
-/// as its response cache is off.
+/// as its response cache is off. Where it computes, `INDWELL_TEST_ISOLATION` may say, so that
+/// every test can be run with a process of its own, too.
 pub fn engine() -> EngineBuilder {
-    Engine::builder(model()).context_tokens(2048).response_cache_bytes(0)
+    let builder = Engine::builder(model()).context_tokens(2048).response_cache_bytes(0);
+    match std::env::var("INDWELL_TEST_ISOLATION") {
+        Ok(isolation) => builder.option("isolation", isolation.as_str()),
+        Err(_) => builder,
+    }
 }
 
 /// Polls a future on this thread until it is ready.

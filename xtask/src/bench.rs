@@ -27,6 +27,8 @@ pub(crate) enum Program {
     BindingCost,
     /// The engine against a bare decode loop
     DecodeLimit,
+    /// An engine in a process of its own, against one in this process
+    Isolation,
     /// Reuse of prompts, against none and against llama-server
     PrefixCache,
     /// Answers given again: how fast, against llama-server, and what they take
@@ -42,6 +44,7 @@ impl Program {
         match self {
             Self::BindingCost => "binding_cost",
             Self::DecodeLimit => "decode_limit",
+            Self::Isolation => "isolation",
             Self::PrefixCache => "prefix_cache",
             Self::ResponseCache => "response_cache",
             Self::Soak => "soak",
@@ -63,7 +66,7 @@ pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program])
         command.args(rounds.map(|rounds| format!("--rounds={rounds}")));
         match program {
             Program::BindingCost => give_bindings(&context, &mut command)?,
-            Program::DecodeLimit | Program::Soak | Program::Structured => {}
+            Program::DecodeLimit | Program::Isolation | Program::Soak | Program::Structured => {}
             Program::PrefixCache => give_peer(workspace, &mut command),
             Program::ResponseCache => {
                 command.arg("--python").arg(python::install(&context)?);

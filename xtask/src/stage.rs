@@ -2,7 +2,8 @@
 //!
 //! Cargo leaves llama.cpp's shared libraries and backends in a build script's folder. Whatever
 //! loads them has `$ORIGIN` and `$ORIGIN/lib` as its rpath, so each place below gets a copy, and
-//! no library path is ever needed.
+//! no library path is ever needed. With them goes the program that computes where an engine is to
+//! have a process for that.
 //!
 //! Invariants: a file is written aside and renamed, so a program that has the old one mapped keeps
 //! it; folders that are ours alone hold nothing else afterwards; unchanged files are not touched.
@@ -30,9 +31,12 @@ pub(crate) fn run(workspace: &Workspace, built: &Built) -> Result<Staged> {
     let library = |name: &str| output.join(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
     let mut llama = built.shared_libraries()?;
     llama.extend(built.backends()?);
+    let worker = output.join(format!("indwell-worker{EXE_SUFFIX}"));
 
     // Beside the command-line program, and whatever else cargo puts there.
     place(&output, &llama)?;
+
+    llama.push(worker);
 
     // Inside the Python package: maturin takes the folder into the wheel.
     place_only(&workspace.path("bindings/python/python/indwell/lib"), &llama)?;

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use indwell::{Engine, Event};
+use indwell::Engine;
 use indwell_benches::machine::Usage;
 use indwell_benches::plot::{self, Panel};
 use indwell_benches::report::Report;
-use indwell_benches::{Comparison, Measurement, Workload, rounds};
+use indwell_benches::{Comparison, Measurement, Workload, rounds, streams};
 use indwell_kernel::{Draws, SeqId, Token};
 use indwell_llama::{Batch, Context, ContextParams, Lexicon, Model, ModelParams, Sampler};
 
@@ -61,7 +61,7 @@ fn main() -> Result<()> {
             let workload = Workload::repeating(sequences, arguments.max_tokens, first);
             let measured = measure(&workload, || match contender {
                 0 => bare.run(&workload),
-                _ => run_engine(&engine, &workload),
+                _ => streams::read_all(&engine, &workload),
             })?;
             let (name, rate) = (names[contender], measured.tokens_per_second());
             eprintln!("{sequences} sequences, round {round}, {name}: {rate:.1} tokens/s");
@@ -98,26 +98,6 @@ fn measure(workload: &Workload, run: impl FnOnce() -> Result<u64>) -> Result<Mea
         others_share: after.others_since(&before),
         ..Measurement::of_tokens(tokens, seconds)
     })
-}
-
-/// All requests at once, each stream read in a thread of its own.
-fn run_engine(engine: &Engine, workload: &Workload) -> Result<u64> {
-    std::thread::scope(|scope| {
-        let readers: Vec<_> = workload
-            .prompts
-            .iter()
-            .map(|prompt| scope.spawn(|| read(engine, prompt, workload.max_tokens)))
-            .collect();
-        readers.into_iter().map(|reader| reader.join().expect("a reader does not panic")).sum()
-    })
-}
-
-fn read(engine: &Engine, prompt: &str, max_tokens: u32) -> Result<u64> {
-    let last = engine.complete(prompt).max_tokens(max_tokens).stream()?.into_iter().last();
-    match last {
-        Some(Event::Finished(finished)) => Ok(finished.usage.completion_tokens.into()),
-        other => anyhow::bail!("the stream ended with {other:?}"),
-    }
 }
 
 /// Decoding without an engine around it.

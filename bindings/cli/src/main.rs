@@ -44,6 +44,8 @@ use tracing_subscriber::EnvFilter;
 use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
+    // With `--isolation process` this program starts itself.
+    indwell::serve_if_worker();
     let arguments = Arguments::parse();
     if arguments.verbose {
         log_to_stderr();

@@ -37,6 +37,7 @@ pub struct NativeEngineStats {
     pub response_cache_queries: u64,
     pub response_cache_hits: u64,
     pub response_cache_hit_rate: f64,
+    pub restarts: u64,
 }
 
 /// `indwell::EngineMemory`.
@@ -124,6 +125,7 @@ impl From<indwell::EngineStats> for NativeEngineStats {
             response_cache_queries: stats.response_cache_queries,
             response_cache_hits: stats.response_cache_hits,
             response_cache_hit_rate: stats.response_cache_hit_rate(),
+            restarts: stats.restarts,
         }
     }
 }

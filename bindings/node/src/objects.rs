@@ -104,6 +104,7 @@ pub struct StatsObject {
     pub response_cache_queries: f64,
     pub response_cache_hits: f64,
     pub response_cache_hit_rate: f64,
+    pub restarts: f64,
 }
 
 impl From<EngineStats> for StatsObject {
@@ -125,6 +126,7 @@ impl From<EngineStats> for StatsObject {
             response_cache_queries: stats.response_cache_queries as f64,
             response_cache_hits: stats.response_cache_hits as f64,
             response_cache_hit_rate: stats.response_cache_hit_rate(),
+            restarts: stats.restarts as f64,
         }
     }
 }

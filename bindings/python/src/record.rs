@@ -36,7 +36,7 @@ pub(crate) fn model_info<'py>(py: Python<'py>, model: &ModelInfo) -> Record<'py>
 
 pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<'py> {
     // More than a tuple of Rust's can bring.
-    let counters: [u64; 14] = [
+    let counters: [u64; 15] = [
         stats.steps,
         stats.prompt_tokens,
         stats.completion_tokens,
@@ -51,6 +51,7 @@ pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<
         stats.prefix_cache_hits,
         stats.response_cache_queries,
         stats.response_cache_hits,
+        stats.restarts,
     ];
     class!(py, "indwell.info", "EngineStats")?.call1(PyTuple::new(py, counters)?)
 }

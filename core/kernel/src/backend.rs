@@ -1,5 +1,7 @@
 //! Who executes a plan: llama.cpp in production, a script in simulation.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{ConstraintFailure, Plan, SeqId, SnapshotId, Token};
 
 /// Executes plans. One call is one step; nothing runs between calls.
@@ -12,10 +14,30 @@ pub trait Backend {
     /// sequence may hold some of the chunk's cells, which the scheduler removes with a
     /// `Truncate` in the next plan. What `outcome` says of memory operations holds even so.
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError>;
+
+    /// Whether it can execute a plan now. Asked before each; a backend that can't be lost always
+    /// can.
+    fn condition(&mut self) -> Condition {
+        Condition::Ready
+    }
+}
+
+/// Whether a backend can execute plans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It can.
+    Ready,
+    /// All that its memory held is gone since it was asked last, and not by a step: the reason.
+    /// Told once.
+    Lost(String),
+    /// It can't for now. Whoever drives it is woken when it can.
+    Away,
+    /// It never will again: the reason.
+    Over(String),
 }
 
 /// What a step brought.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// One for each chunk of the plan that samples and whose sequence did not fail, in the chunks'
     /// order.
@@ -46,7 +68,7 @@ impl Outcome {
 }
 
 /// A token drawn for a sequence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Whose.
     pub seq: SeqId,
@@ -64,7 +86,7 @@ pub struct Sample {
 }
 
 /// Whether an answer ends with a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ends {
     /// It goes on.
     No,
@@ -75,7 +97,7 @@ pub enum Ends {
 }
 
 /// A token with its log-probability.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenLogprob {
     /// The token.
     pub token: Token,
@@ -84,7 +106,7 @@ pub struct TokenLogprob {
 }
 
 /// A prompt's token with its log-probability, and what was likelier in its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenScore {
     /// The token and its own.
     pub chosen: TokenLogprob,
@@ -93,7 +115,7 @@ pub struct TokenScore {
 }
 
 /// Why one sequence failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum SequenceFailure {
     /// The step it took part in failed.
     #[error("the model could not compute a step: {0}")]
@@ -107,13 +129,16 @@ pub enum SequenceFailure {
     /// The memory had no cells for it, alone.
     #[error("the KV cache has no room for this request, though nothing else is running")]
     NoCells,
+    /// All that was computed for it is gone, with the backend's memory.
+    #[error("what computes was lost while the request ran: {0}")]
+    Lost(String),
     /// Its prompt was to be kept, and everything that could make room is in use.
     #[error("the prefix cache has no room for this prefix: all that it keeps is in use")]
     NotCached,
 }
 
 /// Why a step as a whole failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum StepError {
     /// The memory found no cells for the batch. Nothing was computed.
     #[error("the KV cache found no cells for the batch")]
@@ -124,4 +149,8 @@ pub enum StepError {
     /// The backend failed.
     #[error("{0}")]
     Fatal(String),
+    /// The backend is gone, and all that its memory held. Nothing of the plan was done; the next
+    /// one finds an empty memory.
+    #[error("what computes was lost: {0}")]
+    Lost(String),
 }

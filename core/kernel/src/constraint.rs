@@ -3,12 +3,16 @@
 //! The grammar's language, and how tokens are matched against it, is the backend's business. Here are
 //! the words in which a request carries it and a step follows it.
 
+use std::any::Any;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::Token;
 
-/// What an answer must be. One is made for a request, and may be shared by many.
-pub trait Constraint: fmt::Debug + Send + Sync {
+/// What an answer must be. One is made for a request, and may be shared by many. A backend that has
+/// to tell another process of it finds its own by their type.
+pub trait Constraint: Any + fmt::Debug + Send + Sync {
     /// A digest of everything that it allows: equal constraints have equal ones.
     fn digest(&self) -> [u8; 32];
 
@@ -41,7 +45,7 @@ pub trait Matcher: fmt::Debug + Send {
 }
 
 /// A matcher can't go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("the answer's constraint can't be followed: {0}")]
 pub struct ConstraintFailure(pub String);
 

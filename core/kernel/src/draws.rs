@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Constraint, SamplingParams};
 
 /// How the tokens of one answer are drawn. Shared by all who hold the request.
@@ -17,7 +19,7 @@ pub struct Draws {
 }
 
 /// What is told of a token's probability.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Logprobs {
     /// Nothing.
     #[default]

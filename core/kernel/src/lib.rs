@@ -102,7 +102,7 @@ pub mod time;
 
 pub use admission::{AdmissionGate, AdmissionLimits, Overload};
 pub use backend::{
-    Backend, Ends, Outcome, Sample, SequenceFailure, StepError, TokenLogprob, TokenScore,
+    Backend, Condition, Ends, Outcome, Sample, SequenceFailure, StepError, TokenLogprob, TokenScore,
 };
 pub use config::{PrefixConfig, Reuse, SchedulerConfig, SchedulerOptions};
 pub use constraint::{Constraint, ConstraintFailure, Matcher, TokenMask};

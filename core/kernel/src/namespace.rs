@@ -6,9 +6,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A digest of everything but the tokens that computed state depends on, and of the tenant's
 /// salt. Equal namespaces share prefixes; others never do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Namespace([u8; 32]);
 
 /// One thing that a namespace is made of.

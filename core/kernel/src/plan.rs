@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Draws, SeqId, SnapshotId, SnapshotKey, Token};
 
 /// A change of the backend's sequence memory. A step's operations run once each, in order,
@@ -108,7 +110,7 @@ impl MemoryOp {
 }
 
 /// Consecutive tokens of one sequence, to be computed in this step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
     /// Which sequence.
     pub seq: SeqId,

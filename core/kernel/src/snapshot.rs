@@ -1,10 +1,12 @@
 //! Computed tokens outside the backend's memory: what a snapshot holds, and where it may be.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Namespace, Token};
 
 /// What a snapshot holds: the computed state of the tokens from `start` on, which is right only
 /// after exactly the tokens before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotKey {
     /// Whose prefix it is of.
     pub namespace: Namespace,

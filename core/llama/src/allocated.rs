@@ -1,8 +1,10 @@
 //! How many bytes llama.cpp has allocated, and for what: it says so in its log and nowhere else.
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of one load, or of one context, on all devices together. Read from lines such as
 /// `load_tensors: CPU_Mapped model buffer size = 86.51 MiB`, so each buffer is off by 5 KiB at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocated {
     /// Weights that are read through a mapping of their file: the system can drop them from memory
     /// and read them again.

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indwell_kernel::{SchedulerConfig, SeqId};
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::cells::Cells;
 use crate::edge;
@@ -27,7 +28,7 @@ use crate::{Allocated, Batch, Model};
 static LIFECYCLE: Mutex<()> = Mutex::new(());
 
 /// How to make a context.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ContextParams {
     /// KV cells shared by all sequences. llama.cpp rounds up to a multiple of 256.
     pub context_tokens: u32,

@@ -67,6 +67,7 @@ pub use gguf::{Gguf, GgufError};
 pub use memory_kind::{MemoryKind, residents_possible};
 pub use memory_plan::MemoryPlan;
 pub use model::{Model, ModelParams};
+pub use module_dir::module_dir;
 pub use pieces::Pieces;
 pub use quantize::{Quantization, quantize};
 pub use sampler::{Breakers, Lexicon, Sampler};

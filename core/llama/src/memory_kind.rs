@@ -7,11 +7,12 @@
 use indwell_kernel::Reuse;
 use indwell_kernel::config::SEQUENCES_LIMIT;
 use llama_cpp_sys_2 as sys;
+use serde::{Deserialize, Serialize};
 
 use crate::Model;
 
 /// A sort of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MemoryKind {
     /// A cell for each token, in all layers.
     Attention,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 /// Where this module lies: beside it stand the libraries it was shipped with.
 #[cfg(unix)]
-pub(crate) fn module_dir() -> Option<PathBuf> {
+#[must_use]
+pub fn module_dir() -> Option<PathBuf> {
     use std::ffi::{CStr, OsStr};
     use std::os::unix::ffi::OsStrExt;
 
@@ -28,6 +29,7 @@ pub(crate) fn module_dir() -> Option<PathBuf> {
 
 /// Where this module lies. Elsewhere than on Unix: the folder of the executable.
 #[cfg(not(unix))]
-pub(crate) fn module_dir() -> Option<PathBuf> {
+#[must_use]
+pub fn module_dir() -> Option<PathBuf> {
     std::env::current_exe().ok()?.parent().map(std::path::Path::to_path_buf)
 }

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indwell_kernel::{AdmissionGate, PrefixConfig};
-use indwell_llama::{Context, ContextParams, Executor, Gguf, Model, ModelParams, SnapshotStore};
+use indwell_kernel::AdmissionGate;
+use indwell_llama::{ContextParams, Gguf, SnapshotStore};
 
+use crate::host::{LoadedModel, Watch};
 use crate::memory::FixedMemory;
 use crate::memory_fit;
+use crate::model::ModelFacts;
 use crate::options::{EngineConfig, EngineOptions, NamedOptions};
 use crate::prefix_cache::{SharedCaches, setup};
 use crate::prompt::Prompter;
 use crate::responses;
-use crate::shared::Shared;
+use crate::shared::{Command, Shared};
 use crate::worker::{Caching, Worker};
-use crate::{Engine, Error, ModelInfo, ModelSource, OptionValue, Progress, Result, Stage};
+use crate::{Engine, Error, Isolation, ModelInfo, ModelSource, OptionValue, Progress, Result};
 
 /// An engine that is about to be made. Every option has a default.
 #[must_use = "an engine is made by `build`"]
@@ -106,6 +108,17 @@ impl EngineBuilder {
     /// Flash attention. Default: llama.cpp decides.
     pub fn flash_attention(mut self, flash_attention: bool) -> Self {
         self.options.flash_attention = Some(flash_attention);
+        self
+    }
+
+    /// Where llama.cpp computes: in this process, or in one of its own, which may end without ending
+    /// the application. Default: in this process.
+    ///
+    /// What was in flight when it ended is `engine_poisoned`, what waited is served by the next
+    /// (docs/robustness.md). A Rust program calls [`crate::serve_if_worker`] first in its `main`, or
+    /// has `indwell-worker` beside it, or named by [`crate::WORKER_VARIABLE`].
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.options.isolation = Some(isolation.as_str().to_owned());
         self
     }
 
@@ -226,73 +239,57 @@ impl EngineBuilder {
         let path = self.source.resolve(&*self.on_progress)?;
         let gguf = Gguf::open(&path)?;
         let config = memory_fit::config(&gguf, &self.options)?;
-        let model = load(&gguf, config.gpu_layers, Arc::clone(&self.on_progress))?;
-        let model = Arc::new(model);
+        let told = Arc::clone(&self.on_progress);
+        let model = LoadedModel::load(&gguf, config.gpu_layers, config.isolation, told)?;
         start(model, config, &*self.on_progress)
     }
 }
 
-fn context_params(config: &EngineConfig, prefix: &PrefixConfig) -> ContextParams {
-    ContextParams {
-        context_tokens: config.scheduler.context_tokens,
-        batch_tokens: config.scheduler.batch_tokens,
-        sequences_max: config.scheduler.sequences_max,
-        residents_max: prefix.residents_max,
-        threads: config.threads,
-        flash_attention: config.flash_attention,
-    }
-}
-
-fn load(
-    gguf: &Gguf,
-    gpu_layers: Option<u32>,
-    on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
-) -> Result<Model> {
-    let told = move |share: f32| on_progress(thousandths(Stage::Load, share));
-    Ok(Model::load_checked(gguf, ModelParams { gpu_layers }, told)?)
-}
-
-fn thousandths(stage: Stage, share: f32) -> Progress {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-    let done = (share.clamp(0.0, 1.0) * 1000.0) as u64;
-    Progress::new(stage, done, Some(1000))
-}
-
 fn start(
-    model: Arc<Model>,
+    mut loaded: LoadedModel,
     mut config: EngineConfig,
     on_progress: &dyn Fn(Progress),
 ) -> Result<Engine> {
-    let kind = model.memory_kind();
+    let facts = loaded.facts().clone();
+    let kind = facts.memory_kind;
     let prefix = setup::prefix_config(&config, kind);
     setup::log(&config, &prefix, kind);
     config.scheduler.prefix = prefix;
-    let context = Context::new(Arc::clone(&model), context_params(&config, &prefix))?;
-    let memory = FixedMemory {
+    let host_cache_bytes_max = if prefix.snapshots { config.prefix_cache.host_bytes } else { 0 };
+    let mut memory = FixedMemory {
         budget_bytes: config.memory_bytes,
-        model: model.allocated(),
-        context: context.allocated(),
-        host_cache_bytes_max: if prefix.snapshots { config.prefix_cache.host_bytes } else { 0 },
+        model: loaded.allocated(),
+        host_cache_bytes_max,
         response_cache_bytes_max: config.response_cache.as_ref().map_or(0, |cache| cache.bytes),
+        ..FixedMemory::default()
     };
+    let identity = setup::Identity::of(&config, &facts, || loaded.fingerprint(on_progress));
     let (commands, received) = crossbeam_channel::unbounded();
-    let layout = context.layout_id();
-    let identity = setup::Identity::of(&config, &model, |share| {
-        on_progress(thousandths(Stage::Load, share));
-    });
-    let namespace = identity.namespace(&model, &layout);
+    let restarts = Arc::default();
+    let waking = commands.clone();
+    let watch = Watch {
+        restarts: Arc::clone(&restarts),
+        wake: move || {
+            // A worker that is gone need not wake.
+            let _ = waking.send(Command::Wake);
+        },
+    };
+    let started = loaded.start(context_params(&config), prefix.snapshots, watch)?;
+    memory.context = started.allocated();
+    let layout = started.layout();
+    let namespace = identity.namespace(&facts, &layout);
     let request_tokens_max = config.limits.request_tokens_max;
     let chat_template = config.chat_template.clone();
-    let prompter = Prompter::new(Arc::clone(&model), request_tokens_max, chat_template)?
+    let prompter = Prompter::new(started.model(), request_tokens_max, chat_template)?
         .with_parsers(config.tool_parser.as_deref(), config.reasoning_parser.as_deref())?;
     let prompter = Arc::new(prompter);
     let answers = prompter.speech().namespace(namespace.clone());
     let responses = responses::setup::open(&config, &identity, answers)?;
     let tiers = setup::tiers(&config, &prefix, &identity, &layout, &commands);
-    let abort = context.abort_handle();
+    let abort = started.abort();
     let store = tiers.clone().map(|tiers| -> Arc<dyn SnapshotStore> { tiers });
-    let executor = Executor::new(context, store)?;
-    let info = model_info(&model, &config, prompter.can_chat());
+    let backend = started.backend(store)?;
+    let info = model_info(&facts, &config, prompter.can_chat());
     let mut shared = Shared::new(
         commands,
         AdmissionGate::new(config.admission),
@@ -302,15 +299,16 @@ fn start(
         config.scheduler.context_tokens,
     )
     .with_responses(responses)
-    .with_memory(memory);
+    .with_memory(memory)
+    .with_restarts(restarts);
     if prefix.is_on() {
-        let kv_bytes = model.kv_bytes_per_token();
+        let kv_bytes = facts.kv_bytes_per_token;
         let caches = SharedCaches::of(tiers.as_ref(), prefix.idle_tokens_max, kv_bytes);
         shared = shared.with_prefix_cache(namespace, caches);
     }
     let caching = Caching { tiers, request_tokens_max: config.limits.request_tokens_max };
     let shared = Arc::new(shared);
-    let worker = Worker::new(Arc::clone(&shared), prompter, received, executor, config.scheduler)
+    let worker = Worker::new(Arc::clone(&shared), prompter, received, backend, config.scheduler)
         .with_caching(caching);
     let thread = worker.spawn().map_err(|error| {
         Error::remedied(
@@ -327,15 +325,26 @@ fn saturated(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-fn model_info(model: &Model, config: &EngineConfig, has_chat_template: bool) -> ModelInfo {
+fn context_params(config: &EngineConfig) -> ContextParams {
+    ContextParams {
+        context_tokens: config.scheduler.context_tokens,
+        batch_tokens: config.scheduler.batch_tokens,
+        sequences_max: config.scheduler.sequences_max,
+        residents_max: config.scheduler.prefix.residents_max,
+        threads: config.threads,
+        flash_attention: config.flash_attention,
+    }
+}
+
+fn model_info(facts: &ModelFacts, config: &EngineConfig, has_chat_template: bool) -> ModelInfo {
     ModelInfo {
-        name: model.name(),
-        path: model.path().to_owned(),
-        description: model.description(),
-        parameters: model.parameters(),
-        size_bytes: model.size_bytes(),
-        vocabulary_size: model.vocabulary().size(),
-        trained_context_tokens: model.trained_context_tokens(),
+        name: facts.name.clone(),
+        path: facts.path.clone(),
+        description: facts.description.clone(),
+        parameters: facts.parameters,
+        size_bytes: facts.size_bytes,
+        vocabulary_size: facts.vocabulary_size,
+        trained_context_tokens: facts.trained_context_tokens,
         context_tokens: config.limits.request_tokens_max,
         has_chat_template,
     }

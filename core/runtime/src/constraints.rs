@@ -49,7 +49,7 @@ impl Constraints {
     /// # Blocking
     /// Until it is compiled: milliseconds for most, some tenths of a second more for the first.
     pub(crate) fn get(&self, grammar: &Grammar) -> Result<Arc<dyn Constraint>> {
-        grammar.check().map_err(|error| refused(grammar, &error))?;
+        check(grammar)?;
         let compile = || {
             let compiler =
                 self.compiler.get_or_init(|| GrammarCompiler::new(Arc::clone(&self.model)));
@@ -61,6 +61,14 @@ impl Constraints {
         let kept = kept.map_err(|error: Arc<GrammarError>| refused(grammar, &error))?;
         Ok(kept.constraint)
     }
+}
+
+/// Whether a grammar's text is within its bounds.
+///
+/// # Errors
+/// `invalid_request`.
+pub(crate) fn check(grammar: &Grammar) -> Result<()> {
+    grammar.check().map_err(|error| refused(grammar, &error))
 }
 
 fn refused(grammar: &Grammar, error: &GrammarError) -> Error {

@@ -12,10 +12,10 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use indwell_llama::AbortHandle;
 use parking_lot::Mutex;
 
 use crate::builder::EngineBuilder;
+use crate::host::Abort;
 use crate::shared::{Command, Shared};
 use crate::{
     CacheStats, ChatRequest, CompletionRequest, EngineMemory, EngineStats, Error, Messages, ModelInfo,
@@ -32,7 +32,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    abort: AbortHandle,
+    abort: Abort,
     /// `None` once joined.
     worker: Mutex<Option<JoinHandle<()>>>,
 }
@@ -43,7 +43,7 @@ impl Engine {
         EngineBuilder::new(source.into())
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, abort: AbortHandle, worker: JoinHandle<()>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, abort: Abort, worker: JoinHandle<()>) -> Self {
         Self { handle: Arc::new(Handle { shared, abort, worker: Mutex::new(Some(worker)) }) }
     }
 

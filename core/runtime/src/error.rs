@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use indwell_kernel::{Invalid, Overload};
 use indwell_llama::{BackendsError, ContextError, LoadError};
+use serde::{Deserialize, Serialize};
 
 /// A result with Indwell's error.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong, by what the caller can do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Correct the request: it can never succeed as it is.
@@ -32,7 +33,8 @@ pub enum ErrorKind {
     NotCached,
     /// The engine was closed: make a new one.
     EngineClosed,
-    /// The engine failed and will serve no more: make a new one, and report it.
+    /// What computes failed while the request was in flight, and the engine will serve no more: make a
+    /// new one, and report it. With `isolation: "process"` the engine goes on: ask again.
     EnginePoisoned,
     /// This model or build can't do that.
     Unsupported,
@@ -74,7 +76,7 @@ impl fmt::Display for ErrorKind {
 }
 
 /// What an error is about, where that can be said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetails {
     /// The option or argument, in snake case.
     pub field: Option<String>,
@@ -168,6 +170,20 @@ impl Error {
             format!("the engine's worker failed: {reason}"),
             "make a new engine, and please report this",
         )
+    }
+
+    /// What a request hears that was in flight when the process which computes was lost.
+    pub(crate) fn lost(reason: &str) -> Self {
+        let remedy = "ask again: the engine goes on with a new process; please report this";
+        let details = ErrorDetails {
+            field: Some("isolation".to_owned()),
+            value: Some(reason.to_owned()),
+            remedy: Some(remedy.to_owned()),
+            ..ErrorDetails::default()
+        };
+        let message =
+            format!("the process that computes was lost with this request: {reason}: {remedy}");
+        Self::with(ErrorKind::EnginePoisoned, message, details, None)
     }
 
     pub(crate) fn forked() -> Self {

@@ -65,6 +65,9 @@ pub struct EngineStats {
     /// Those of them that were not computed: a stored answer, or a computation in flight that
     /// they shared, served them.
     pub response_cache_hits: u64,
+    /// Times that the process which computes was started again, where it is one of its own
+    /// ([`crate::Isolation`]).
+    pub restarts: u64,
 }
 
 impl EngineStats {

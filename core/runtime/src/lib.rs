@@ -41,8 +41,10 @@ pub mod builder;
 mod constraints;
 pub mod engine;
 pub mod error;
+mod host;
 pub mod info;
 mod input;
+mod isolation;
 mod jinja;
 mod machine;
 mod mailbox;
@@ -50,6 +52,7 @@ pub mod memory;
 mod memory_fit;
 pub mod message;
 mod metrics;
+mod model;
 pub mod openai;
 pub mod options;
 pub mod prefix_cache;
@@ -76,6 +79,7 @@ pub use indwell_kernel::CacheMode;
 pub use indwell_llama::last_record::last_record;
 pub use indwell_llama::{Device, DeviceKind};
 pub use info::{EngineStats, ModelInfo, VERSION, devices};
+pub use isolation::{Isolation, WORKER_VARIABLE, serve_if_worker};
 pub use memory::EngineMemory;
 pub use message::{
     Message, Messages, Role, Tool, ToolCall, ToolChoice, assistant, system, tool, user,

@@ -9,7 +9,7 @@ use indwell_llama::{Allocated, ContextParams, Gguf, MemoryPlan};
 use crate::error::{ErrorDetails, ErrorKind};
 use crate::options::{EngineConfig, EngineOptions};
 use crate::prefix_cache::setup;
-use crate::{Error, Result, machine};
+use crate::{Error, Isolation, Result, machine};
 
 /// An engine's options, checked, with which the model in `gguf` fits into the budget, if there is
 /// one, and into the machine.
@@ -44,6 +44,10 @@ fn needs(gguf: &Gguf, config: &EngineConfig) -> Allocated {
 /// # Errors
 /// `out_of_memory`, with the parts of what it would take.
 fn check(gguf: &Gguf, config: &EngineConfig) -> Result<()> {
+    if config.isolation == Isolation::Process {
+        // What runs out of memory is the worker's process, and its devices are not known here.
+        return Ok(());
+    }
     if uses_gpu(config)? {
         // Weights and keys lie on devices whose memory llama.cpp asks for itself.
         return Ok(());

@@ -183,6 +183,7 @@ fn counters(registry: &mut Registry, stats: &EngineStats) {
         ),
         ("response_cache_hits", "Requests that a stored answer served", stats.response_cache_hits),
         ("engine_steps", "Decode calls, each of one batch", stats.steps),
+        ("restarts", "Times that the process which computes was started again", stats.restarts),
     ] {
         registry.register(named(name), help, ConstCounter::new(value));
     }

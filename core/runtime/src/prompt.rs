@@ -20,12 +20,12 @@ mod tests;
 use std::sync::Arc;
 
 use indwell_kernel::{Constraint, Token};
-use indwell_llama::{Grammar, Model};
+use indwell_llama::Grammar;
 
 pub(crate) use self::conversation::Conversation;
 
 use self::template::{ChatTemplate, Prompted, Specials};
-use crate::constraints::Constraints;
+use crate::model::{Passage, Place, TextModel};
 use crate::tools::dialect::Dialect;
 use crate::tools::speech::Speech;
 use crate::{Error, ErrorDetails, ErrorKind, Result};
@@ -34,17 +34,14 @@ use crate::{Error, ErrorDetails, ErrorKind, Result};
 /// many for each token of the context can't fit, and is refused without tokenizing it.
 const TOKEN_BYTES_MAX: usize = 512;
 
-/// The template of models with several that is used where tools are given.
-const TOOL_USE: &str = "tool_use";
 /// Tokens at a prompt's end that are looked at for what the answer begins in.
 const END_TOKENS: usize = 32;
 
 /// Makes the prompts of one model.
 #[derive(Debug)]
 pub(crate) struct Prompter {
-    model: Arc<Model>,
+    model: Arc<dyn TextModel>,
     template: Template,
-    constraints: Constraints,
     /// Whether it was given in place of the model's own.
     is_given: bool,
     /// Used in its place where tools are given, if the model has one.
@@ -87,16 +84,16 @@ impl Prompter {
     /// # Errors
     /// `invalid_request` for a `chat_template` that is no template.
     pub(crate) fn new(
-        model: Arc<Model>,
+        model: Arc<dyn TextModel>,
         request_tokens_max: u32,
         chat_template: Option<String>,
     ) -> Result<Self> {
-        let vocabulary = model.vocabulary();
+        let facts = model.facts();
         let specials = Specials {
-            bos: vocabulary.bos_text(),
-            eos: vocabulary.eos_text(),
-            control: vocabulary.control_literals(),
-            user_defined: vocabulary.user_defined_literals(),
+            bos: facts.bos_text.clone(),
+            eos: facts.eos_text.clone(),
+            control: facts.control_literals.clone(),
+            user_defined: facts.user_defined_literals.clone(),
         };
         let is_given = chat_template.is_some();
         let mut tool_use = None;
@@ -104,30 +101,32 @@ impl Prompter {
             let parsed = ChatTemplate::parse(source, specials);
             Template::Ready(Box::new(parsed.map_err(|failure| no_template(&failure))?))
         } else {
-            let named = model.named_chat_template(TOOL_USE);
+            let named = facts.tool_template.clone();
             tool_use = named
                 .and_then(|source| ChatTemplate::parse(source, specials.clone()).ok())
                 .map(Box::new);
-            Template::of(model.chat_template(), specials)
+            Template::of(facts.chat_template.clone(), specials)
         };
-        let constraints = Constraints::new(Arc::clone(&model));
         let speech = Speech::default();
-        Ok(Self { model, template, constraints, is_given, tool_use, speech, request_tokens_max })
+        Ok(Self { model, template, is_given, tool_use, speech, request_tokens_max })
     }
 
-    /// What binds an answer to `grammar`; errors as of [`Constraints::get`].
+    /// What binds an answer to `grammar`; errors as of [`TextModel::constraint`].
     pub(crate) fn constraint(&self, grammar: &Grammar) -> Result<Arc<dyn Constraint>> {
-        self.constraints.get(grammar)
+        self.model.constraint(grammar)
     }
 
     /// How many tokens the vocabulary has.
     pub(crate) fn vocabulary_tokens(&self) -> u32 {
-        self.model.vocabulary().size()
+        self.model.facts().vocabulary_size
     }
 
     /// The tokens of a short text, alone, none of them a control token.
-    pub(crate) fn words_of(&self, text: &str) -> Vec<Token> {
-        self.model.vocabulary().tokenize(text, false, false)
+    ///
+    /// # Errors
+    /// As [`TextModel::tokenize`].
+    pub(crate) fn words_of(&self, text: &str) -> Result<Vec<Token>> {
+        self.model.tokens_of(Passage { text, place: Place::Alone, parse_special: false })
     }
 
     /// With tool calls and reasoning in the forms of these names; `None` finds them.
@@ -140,7 +139,7 @@ impl Prompter {
         reasoning_parser: Option<&str>,
     ) -> Result<Self> {
         let dialect = Dialect::of(self.template_source(), tool_parser, reasoning_parser)?;
-        let speech = Speech::new(dialect, &self.model.vocabulary());
+        let speech = Speech::new(dialect, &*self.model)?;
         Ok(Self { speech, ..self })
     }
 
@@ -196,26 +195,29 @@ impl Prompter {
         }
         self.check_bytes(chat.bytes())?;
         let prompted = template.render(chat, &clock::now)?;
-        let tokens = self.tokens(&prompted, template);
+        let tokens = self.tokens(&prompted, template)?;
         let tokens = self.check_tokens("messages", tokens)?;
         Ok(Prompt { tokens, is_timeless: !prompted.depends_on_time() })
     }
 
-    fn tokens(&self, prompted: &Prompted, template: &ChatTemplate) -> Vec<Token> {
-        let vocabulary = self.model.vocabulary();
+    fn tokens(&self, prompted: &Prompted, template: &ChatTemplate) -> Result<Vec<Token>> {
         // Only what the template wrote is the token that a prompt begins with.
         let mut own = prompted.chars().iter().take_while(|c| !c.is_given()).map(|c| c.letter());
-        let has_bos =
-            vocabulary.bos_text().is_some_and(|bos| bos.chars().all(|c| own.next() == Some(c)));
-        let mut tokens = Vec::new();
-        for (index, piece) in template.control.pieces(prompted.chars()).iter().enumerate() {
-            if index == 0 {
-                tokens.extend(vocabulary.tokenize(&piece.text, !has_bos, piece.special));
-            } else {
-                tokens.extend(vocabulary.tokenize_continuation(&piece.text, piece.special));
-            }
-        }
-        tokens
+        let bos = self.model.facts().bos_text.as_ref();
+        let has_bos = bos.is_some_and(|bos| bos.chars().all(|c| own.next() == Some(c)));
+        let first = if has_bos { Place::Alone } else { Place::Beginning };
+        let places = std::iter::once(first).chain(std::iter::repeat(Place::Behind));
+        let pieces = template.control.pieces(prompted.chars());
+        let passages: Vec<Passage<'_>> = pieces
+            .iter()
+            .zip(places)
+            .map(|(piece, place)| Passage {
+                text: &piece.text,
+                place,
+                parse_special: piece.special,
+            })
+            .collect();
+        Ok(self.model.tokenize(&passages)?.concat())
     }
 
     /// The prompt of a completion. Control tokens' literals stay text unless `parse_special`.
@@ -232,16 +234,16 @@ impl Prompter {
             ));
         }
         self.check_bytes(prompt.len())?;
-        let tokens = self.model.vocabulary().tokenize(prompt, true, parse_special);
+        let passage = Passage { text: prompt, place: Place::Beginning, parse_special };
+        let tokens = self.model.tokens_of(passage)?;
         self.check_tokens("prompt", tokens)
     }
 
     /// Where a prompt could be cut for reuse: its lengths after each token that ends a turn.
     pub(crate) fn boundaries(&self, prompt: &[Token]) -> Vec<u32> {
-        let vocabulary = self.model.vocabulary();
         (1_u32..)
             .zip(prompt)
-            .filter(|&(_, &token)| vocabulary.is_end_of_generation(token))
+            .filter(|&(_, &token)| self.model.is_end_of_generation(token))
             .map(|(length, _)| length)
             .collect()
     }
@@ -251,16 +253,16 @@ impl Prompter {
     pub(crate) fn append_piece(&self, token: Token, bytes: &mut Vec<u8>) {
         match self.speech.shown(token) {
             Some(text) => bytes.extend_from_slice(text.as_bytes()),
-            None => self.model.vocabulary().append_piece(token, bytes),
+            None => self.model.append_piece(token, bytes),
         }
     }
 
     fn template(&self) -> Result<&ChatTemplate> {
         let message = match &self.template {
             Template::Ready(template) => return Ok(template),
-            Template::Missing => format!("{} has no chat template", self.model.name()),
+            Template::Missing => format!("{} has no chat template", self.model.facts().name),
             Template::Broken(reason) => {
-                format!("the chat template of {} can't be used: {reason}", self.model.name())
+                format!("the chat template of {} can't be used: {reason}", self.model.facts().name)
             }
         };
         let remedy = "use complete() with a prompt of your own, or a model made for chat";

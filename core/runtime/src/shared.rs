@@ -52,6 +52,8 @@ pub(crate) enum Command {
     },
     /// A snapshot was found, moved or lost.
     Tier(TierEvent),
+    /// Look again at the backend, which has gone or come back.
+    Wake,
     /// End everything and stop.
     Close,
 }
@@ -137,6 +139,12 @@ impl Shared {
     /// Taking this of memory.
     pub(crate) fn with_memory(self, memory: FixedMemory) -> Self {
         Self { memory, ..self }
+    }
+
+    /// With the count of times that the backend was started again.
+    pub(crate) fn with_restarts(mut self, restarts: Arc<AtomicU64>) -> Self {
+        self.stats.restarts = restarts;
+        self
     }
 
     /// What the engine takes of memory.
@@ -290,6 +298,8 @@ pub(crate) struct SharedStats {
     pub(crate) cells_used: AtomicU32,
     pub(crate) prefix_cache_queries: AtomicU64,
     pub(crate) prefix_cache_hits: AtomicU64,
+    /// Counted by whoever sees to the backend.
+    restarts: Arc<AtomicU64>,
     cells_total: u32,
 }
 
@@ -309,6 +319,7 @@ impl SharedStats {
             cells_total: self.cells_total,
             prefix_cache_queries: get(&self.prefix_cache_queries),
             prefix_cache_hits: get(&self.prefix_cache_hits),
+            restarts: get(&self.restarts),
             ..EngineStats::default()
         }
     }

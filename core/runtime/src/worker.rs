@@ -29,8 +29,8 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use indwell_kernel::{
-    Backend, End, FinishReason, Outcome, Output, Plan, RequestId, Scheduler, SchedulerConfig,
-    SequenceFailure, Timestamp,
+    Backend, Condition, End, FinishReason, Outcome, Output, Plan, RequestId, Scheduler,
+    SchedulerConfig, SequenceFailure, Timestamp,
 };
 
 use self::answer::{Answer, Complete, Reader, ToStore, TokenProbability};
@@ -108,9 +108,13 @@ impl<B: Backend + Send + 'static> Worker<B> {
         thread.stack_size(STACK_BYTES).spawn(move || {
             // The backend may be left half-way by a panic; it is only dropped after one.
             let ended = catch_unwind(AssertUnwindSafe(|| self.serve()));
-            let closed = ended.is_ok();
+            let closed = matches!(ended, Ok(Ok(())));
             let reason = match ended {
-                Ok(()) => Error::closed(),
+                Ok(Ok(())) => Error::closed(),
+                Ok(Err(reason)) => {
+                    tracing::error!(reason, "the engine's backend is over");
+                    Error::poisoned(&reason)
+                }
                 Err(panic) => {
                     let reason = panic_message(&*panic);
                     tracing::error!(reason, "the engine's worker panicked");
@@ -130,18 +134,43 @@ impl<B: Backend + Send + 'static> Worker<B> {
         })
     }
 
-    fn serve(&mut self) {
+    /// Until it is told to stop.
+    ///
+    /// # Errors
+    /// Why the backend will compute no more.
+    fn serve(&mut self) -> Result<(), String> {
         while self.take_commands() == Flow::Continue {
             self.expire(self.shared.now());
+            if !self.backend_is_ready()? {
+                self.tell();
+                if self.sleep() == Flow::Stop {
+                    break;
+                }
+                continue;
+            }
             self.scheduler.plan(&mut self.plan);
             self.tell();
             if self.plan.is_empty() {
                 if !std::mem::take(&mut self.replan) && self.sleep() == Flow::Stop {
-                    return;
+                    break;
                 }
             } else {
                 self.step();
                 self.tell();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a step can be planned. What a lost backend computed is given up, and who waits goes on
+    /// waiting for the next.
+    fn backend_is_ready(&mut self) -> Result<bool, String> {
+        loop {
+            match self.backend.condition() {
+                Condition::Ready => return Ok(true),
+                Condition::Lost(reason) => self.scheduler.lose(&reason),
+                Condition::Away => return Ok(false),
+                Condition::Over(reason) => return Err(reason),
             }
         }
     }
@@ -209,6 +238,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
                 let _ = reply.send(freed);
             }
             Command::Tier(event) => self.caching.take(event, &mut self.scheduler),
+            Command::Wake => {}
             Command::Close => return Flow::Stop,
         }
         Flow::Continue
@@ -385,6 +415,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
 fn failed(failure: &SequenceFailure) -> Error {
     let (kind, remedy) = match failure {
+        SequenceFailure::Lost(reason) => return Error::lost(reason),
         SequenceFailure::NotCached => {
             (ErrorKind::Overloaded, "let go of a prefix, or try again when fewer requests run")
         }

@@ -20,6 +20,9 @@ pub(crate) struct EngineArguments {
     /// Layers on the GPU [default: all, where there is one]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     gpu_layers: Option<i64>,
+    /// Where llama.cpp computes: in_process, or process for one of its own [default: in_process]
+    #[arg(long, value_name = "WHERE")]
+    isolation: Option<String>,
     /// Tokens of cached prefixes that no request is using [default: 2048, or half of the context]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     prefix_cache_tokens: Option<i64>,
@@ -78,11 +81,14 @@ impl EngineArguments {
         if let Some(path) = &self.chat_template {
             builder = builder.option("chat_template", text_of("chat_template", path)?);
         }
-        let parsers =
-            [("tool_parser", &self.tool_parser), ("reasoning_parser", &self.reasoning_parser)];
-        for (name, parser) in parsers {
-            if let Some(parser) = parser {
-                builder = builder.option(name, parser.as_str());
+        let named = [
+            ("isolation", &self.isolation),
+            ("tool_parser", &self.tool_parser),
+            ("reasoning_parser", &self.reasoning_parser),
+        ];
+        for (name, value) in named {
+            if let Some(value) = value {
+                builder = builder.option(name, value.as_str());
             }
         }
         Ok(builder)

@@ -47,6 +47,9 @@ class Engine(Asking, Dispatching):
         default_max_tokens: `max_tokens` of requests that give none. Default 512.
         gpu_layers: How many layers go to the GPU. Default: all, where there is a GPU.
         flash_attention: Whether attention uses the flash kernels. Default: llama.cpp decides.
+        isolation: Where llama.cpp computes: "process" for a process of its own, which may end without
+            ending this one. What it was answering then raises `EnginePoisonedError`, and the engine
+            goes on with a new one. Default: "in_process".
         stream_capacity: How many events a stream holds before its request pauses for the reader.
             Default 256.
         prefix_cache_tokens: How many tokens of cached prefixes stay in the model's memory though no

@@ -121,7 +121,8 @@ class EngineClosedError(Error):
 
 
 class EnginePoisonedError(Error):
-    """The engine broke down and serves nothing any more: close it and load a new one."""
+    """The engine broke down and serves nothing any more: close it and load a new one. With
+    `isolation="process"` it goes on: ask again."""
 
     kind = "engine_poisoned"
 

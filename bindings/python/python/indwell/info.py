@@ -61,6 +61,8 @@ class EngineStats:
         response_cache_queries: Requests that a stored answer could have served.
         response_cache_hits: Those of them that were not computed: a stored answer served them, or
             they shared the computation of another.
+        restarts: Times that the process which computes was started again, where it is one of its
+            own (`isolation`).
     """
 
     steps: int
@@ -77,6 +79,7 @@ class EngineStats:
     prefix_cache_hits: int
     response_cache_queries: int
     response_cache_hits: int
+    restarts: int
 
     @property
     def prefix_cache_hit_rate(self) -> float:

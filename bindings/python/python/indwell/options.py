@@ -45,6 +45,7 @@ class EngineOptions(TypedDict, total=False):
     default_max_tokens: Optional[int]
     gpu_layers: Optional[int]
     flash_attention: Optional[bool]
+    isolation: Optional[Literal["in_process", "process"]]
     stream_capacity: Optional[int]
     prefix_cache_tokens: Optional[int]
     host_cache_bytes: Optional[int]

@@ -66,6 +66,27 @@ impl PrefixTree {
         }
     }
 
+    /// Nothing is resident any more, with no operation on the memory. Snapshots and pins stay: what
+    /// is computed again of a pinned prefix is pinned.
+    pub(crate) fn lose_memory(&mut self) {
+        debug_assert_eq!(self.locked_tokens, 0, "nobody runs");
+        for (keeper, id) in std::mem::take(&mut self.keepers) {
+            self.nodes.get_mut(id).keeper = None;
+            self.free_keepers.push(keeper);
+        }
+        let below_roots = self.nodes.iter().filter(|(_, node)| node.parent.is_some());
+        let all: Vec<NodeId> = below_roots.map(|(id, _)| id).collect();
+        for &id in &all {
+            self.unset_resident(id);
+        }
+        for id in all {
+            // Pruning one may have taken those above it.
+            if self.nodes.contains(id) {
+                self.prune(id);
+            }
+        }
+    }
+
     /// Saves the node that was not used for longest ahead of its eviction, if there is one that was
     /// never saved.
     pub(crate) fn save_ahead(&mut self, ops: &mut Vec<MemoryOp>) -> bool {

@@ -1,5 +1,7 @@
 //! Mirostat: a draw that holds the answer's surprise at a target.
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::number;
 use super::options::SamplingOptions;
 use crate::Invalid;
@@ -8,7 +10,7 @@ use crate::Invalid;
 const MIROSTAT_MAX: f64 = 100.0;
 
 /// Which Mirostat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MirostatVersion {
     /// Keeps k tokens, of which k follows from the distribution's shape and the surprise allowed.
     V1,
@@ -18,7 +20,7 @@ pub enum MirostatVersion {
 
 /// Mirostat (<https://arxiv.org/abs/2007.14966>). The surprise allowed, μ, begins at 2τ, and after
 /// a token of surprise `s` is `μ − η (s − τ)`; surprises are in bits.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mirostat {
     /// Which one.
     pub version: MirostatVersion,

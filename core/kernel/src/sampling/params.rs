@@ -1,5 +1,7 @@
 //! Validated sampling parameters, and what of them has an effect.
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::number;
 use super::mirostat::Mirostat;
 use super::options::SamplingOptions;
@@ -11,7 +13,7 @@ use crate::Invalid;
 /// Validated sampling parameters. What tokens are never drawn goes first, then biases, then the
 /// samplers in `order`, then the draw. At temperature 0 the likeliest token that bans, biases and
 /// penalties leave is taken, and the rest has no effect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SamplingParams {
     /// How logits become probabilities.
     pub temperature: Temperature,
@@ -46,7 +48,7 @@ pub struct SamplingParams {
 /// How logits become probabilities: `softmax(l / t)`. With a range, `t` moves with the entropy `H`
 /// of `n` candidates: `max(0, value − range) + (width of that) × (H / ln n) ^ exponent`
 /// (<https://arxiv.org/abs/2309.02772>).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Temperature {
     /// 0 is greedy.
     pub value: f32,
@@ -66,7 +68,7 @@ impl Temperature {
 
 /// "Exclude top choices": with `probability`, of the tokens that have at least `threshold`, all but
 /// the least likely are left out (<https://github.com/oobabooga/text-generation-webui/pull/6335>).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Xtc {
     /// 0 does nothing.
     pub probability: f32,

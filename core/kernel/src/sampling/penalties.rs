@@ -1,5 +1,7 @@
 //! Penalties for tokens that were said before.
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::{MAGNITUDE_MAX, count, number, texts};
 use super::options::SamplingOptions;
 use crate::Invalid;
@@ -13,7 +15,7 @@ pub const BREAKER_BYTES_MAX: usize = 40;
 
 /// Penalties for single tokens. A token that was among the last `last_n`, `count` times, gets the
 /// logit `(l > 0 ? l / repeat : l × repeat) − count × frequency − presence`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Penalties {
     /// How many tokens of prompt and answer count; 0 for no penalties.
     pub last_n: u32,
@@ -63,7 +65,7 @@ impl Penalties {
 /// "Don't repeat yourself": a token that would go on with a repetition of `n ≥ allowed_length`
 /// tokens loses `multiplier × base ^ (n − allowed_length)` of its logit
 /// (<https://github.com/oobabooga/text-generation-webui/pull/5677>).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dry {
     /// 0 does nothing.
     pub multiplier: f32,

@@ -1,5 +1,7 @@
 //! Which tokens and texts an answer may hold, and which end it.
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::{MAGNITUDE_MAX, count, texts};
 use super::options::{SamplingOptions, Surroundings};
 use crate::{Invalid, Token};
@@ -16,7 +18,7 @@ pub const BAN_BYTES_MAX: usize = 1024;
 pub const BANS_BYTES_MAX: usize = 16 * 1024;
 
 /// Which tokens and texts an answer may hold, and which end it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenRules {
     /// What is added to logits, by token, ascending; −∞ for tokens that are never drawn.
     pub biases: Vec<(Token, f32)>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Scheduler;
+use super::caching::Compaction;
 use crate::prefix::Need;
 use crate::sequence::Lookup;
 use crate::{
@@ -46,9 +47,14 @@ impl Scheduler {
     /// Takes the failure of `plan`'s batch: every participant goes back to its last committed
     /// length. Without cells, an idle prefix is evicted, or else the latest arrival preempted, and
     /// the step tried again; an aborted step is tried again; any other failure ends the
-    /// participants and nobody else. `outcome` says how the memory operations went.
+    /// participants and nobody else, unless it is the loss of the backend, which ends all that run.
+    /// `outcome` says how the memory operations went.
     pub fn fail(&mut self, plan: &Plan, outcome: &Outcome, error: &StepError) {
         self.close_step();
+        if let StepError::Lost(reason) = error {
+            self.never_saved(&plan.ops);
+            return self.lose(reason);
+        }
         self.settle_memory(plan, outcome);
         for chunk in &plan.chunks {
             if self.running[chunk.seq.index()].is_some() {
@@ -62,6 +68,39 @@ impl Scheduler {
                 for chunk in &plan.chunks {
                     self.end_failed(chunk.seq, SequenceFailure::Compute(reason.clone()));
                 }
+            }
+            StepError::Lost(_) => {}
+        }
+    }
+
+    /// Takes the loss of all that the backend's memory held, between steps: every request that runs
+    /// ends for `reason`, and no prefix is resident any more. Who waits goes on waiting, preempted
+    /// requests included, and snapshots stay what they are.
+    pub fn lose(&mut self, reason: &str) {
+        debug_assert!(!self.step_open, "a plan is out");
+        let failure = Arc::new(SequenceFailure::Lost(reason.to_owned()));
+        for mut sequence in self.running.iter_mut().filter_map(Option::take) {
+            if let (Some(tree), Some(lock)) = (&mut self.tree, sequence.lock.take()) {
+                tree.unlock(lock);
+            }
+            let end = End::Failed(Arc::clone(&failure));
+            self.outputs.push_back(Output::Ended { request: sequence.request, end });
+        }
+        let undone = std::mem::take(&mut self.ops);
+        self.never_saved(&undone);
+        if let Some(tree) = &mut self.tree {
+            tree.lose_memory();
+        }
+        self.cells_short = false;
+        self.compaction = Compaction::default();
+    }
+
+    /// Forgets the snapshots that were to be saved by operations that are not done.
+    fn never_saved(&mut self, ops: &[MemoryOp]) {
+        let Some(tree) = &mut self.tree else { return };
+        for op in ops {
+            if let MemoryOp::Save { snapshot, .. } = op {
+                tree.lose(*snapshot);
             }
         }
     }

@@ -23,6 +23,12 @@ impl Cells {
         Self { holders: vec![0; count as usize], count: count as usize, used: 0 }
     }
 
+    /// Nobody holds any.
+    pub(super) fn clear(&mut self) {
+        self.holders.fill(0);
+        self.used = 0;
+    }
+
     pub(super) fn used(&self) -> usize {
         self.used
     }

@@ -132,6 +132,15 @@ impl ScriptedBackend {
         self.has_refused
     }
 
+    /// Lets all cells go, as when the process that holds them ends. Snapshots stay.
+    pub fn lose_memory(&mut self) {
+        self.cells.clear();
+        for (at, slot) in self.memory.iter_mut().enumerate() {
+            *slot = (at >= self.running).then(Vec::new);
+        }
+        self.said.iter_mut().for_each(Vec::clear);
+    }
+
     /// Batches executed.
     #[must_use]
     pub fn steps(&self) -> u64 {
@@ -305,6 +314,17 @@ impl ScriptedBackend {
         memory.extend(cells);
     }
 
+    /// Whether the backend is to be lost before this plan is executed, and why.
+    fn scripted_loss(&mut self, plan: &Plan) -> Option<String> {
+        let next = self.faults.front().filter(|_| !plan.chunks.is_empty());
+        let Some(Some(StepFault::Step { error: StepError::Lost(reason), .. })) = next else {
+            return None;
+        };
+        let reason = reason.clone();
+        self.faults.pop_front();
+        Some(reason)
+    }
+
     fn check_batch(&self, plan: &Plan) {
         assert!(plan.tokens.len() <= self.batch_tokens as usize, "the batch is too large");
         for (at, chunk) in plan.chunks.iter().enumerate() {
@@ -381,6 +401,10 @@ impl ScriptedBackend {
 impl Backend for ScriptedBackend {
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
         outcome.clear();
+        if let Some(reason) = self.scripted_loss(plan) {
+            self.lose_memory();
+            return Err(StepError::Lost(reason));
+        }
         for (at, op) in plan.ops.iter().enumerate() {
             if self.refuses(op) || !self.apply(op, outcome) {
                 self.has_refused = true;

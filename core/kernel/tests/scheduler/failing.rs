@@ -57,6 +57,42 @@ fn a_fatal_step_ends_its_participants_and_nobody_else() {
 }
 
 #[test]
+fn a_lost_backend_ends_all_that_run_and_serves_who_waits() {
+    let mut rig = Rig::new();
+    let paused = rig.submit(3, 5);
+    rig.step();
+    rig.scheduler.pause(paused);
+    let running = rig.submit(3, 80);
+    rig.step();
+    // It needs more cells than there are beside the other.
+    let waiting = rig.submit(60, 5);
+    rig.step();
+    assert_eq!(rig.computed(waiting), None);
+    rig.failing_step(StepError::Lost("signal 9".to_owned()), 0);
+    let failure = SequenceFailure::Lost("signal 9".to_owned());
+    for request in [paused, running] {
+        assert_eq!(rig.end(request), Some(Ended::Failed(failure.clone())));
+    }
+    rig.run();
+    assert_eq!(rig.answer(waiting), rig.answer_alone(waiting, 60, 5));
+    assert_eq!(rig.backend.cells_used(), 0);
+}
+
+#[test]
+fn a_backend_lost_between_steps_is_found_empty() {
+    let mut rig = Rig::new();
+    let running = rig.submit(3, 40);
+    rig.step();
+    rig.scheduler.cancel(running);
+    rig.backend.lose_memory();
+    rig.scheduler.lose("signal 9");
+    assert_eq!(rig.step(), [], "what was to be released is gone with all the rest");
+    let next = rig.submit(3, 5);
+    rig.run();
+    assert_eq!(rig.answer(next), rig.answer_alone(next, 3, 5));
+}
+
+#[test]
 fn a_failing_sequence_takes_nobody_down() {
     let mut rig = Rig::new();
     let requests = [rig.submit(3, 5), rig.submit(3, 5), rig.submit(3, 5)];

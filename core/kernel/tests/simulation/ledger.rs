@@ -22,6 +22,8 @@ pub(crate) enum Cause {
     Commit(Vec<RequestId>),
     /// With the requests that took part.
     Fail(StepError, Vec<RequestId>),
+    /// The backend is gone, and these requests were running.
+    Lose(Vec<RequestId>),
 }
 
 /// How far a request that has not ended has come.
@@ -223,6 +225,7 @@ impl Ledger {
                     || (entry.goal == Goal::Generate && entry.tokens.len() >= entry.tokens_max)
             }
             Cause::Fail(StepError::Fatal(_), participants) => participants.contains(id),
+            Cause::Lose(running) => running.contains(id),
             Cause::Plan | Cause::Fail(..) => false,
         });
         match overdue {
@@ -282,6 +285,9 @@ fn is_due(
         }
         (End::Failed(why), Cause::Fail(StepError::Fatal(_), participants)) => {
             participants.contains(&id) && **why == SequenceFailure::Compute("scripted".to_owned())
+        }
+        (End::Failed(why), Cause::Lose(running)) => {
+            running.contains(&id) && **why == SequenceFailure::Lost("scripted".to_owned())
         }
         (End::Failed(why), Cause::Fail(StepError::NoCells, participants)) => {
             participants == &[id] && **why == SequenceFailure::NoCells

@@ -108,6 +108,7 @@ fn check_coverage(tally: &Tally) {
         ("chunked prefills", tally.chunked_prefills),
         ("preemptions", tally.preemptions),
         ("failed steps", tally.failed_steps),
+        ("losses of the backend", tally.losses),
         ("forced tokens", tally.forced_tokens),
         ("kept prefixes", ends.cached),
         ("hits", tally.hits),

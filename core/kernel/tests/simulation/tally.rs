@@ -14,6 +14,8 @@ pub(crate) struct Tally {
     pub(crate) chunked_prefills: u64,
     pub(crate) preemptions: u64,
     pub(crate) failed_steps: u64,
+    /// Times that the backend was lost with all its memory.
+    pub(crate) losses: u64,
     pub(crate) forced_tokens: u64,
     /// Requests that were spared some of their prompt, and how much of it, by tier.
     pub(crate) hits: u64,
@@ -39,6 +41,7 @@ impl AddAssign for Tally {
         self.chunked_prefills += other.chunked_prefills;
         self.preemptions += other.preemptions;
         self.failed_steps += other.failed_steps;
+        self.losses += other.losses;
         self.forced_tokens += other.forced_tokens;
         self.hits += other.hits;
         self.resident_tokens += other.resident_tokens;

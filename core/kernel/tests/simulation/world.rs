@@ -120,6 +120,9 @@ impl World {
         {
             self.toggle_pause(request);
         }
+        if self.random.one_in(self.scenario.faults.saturating_mul(20)) {
+            self.lose_backend()?;
+        }
         if self.random.one_in(10) && !self.pins.is_empty() {
             let request = self.pins.swap_remove(self.random.index(self.pins.len()));
             self.scheduler.unpin(request);
@@ -301,6 +304,9 @@ impl World {
         if result == Err(StepError::NoCells) && fails_after.is_none() && as_reserved {
             return Err("more cells were needed than reserved".to_owned());
         }
+        if let Err(StepError::Lost(_)) = result {
+            return self.fail_all(&StepError::Lost("scripted".to_owned()));
+        }
         let chunks = if result.is_ok() { self.plan.chunks.len() } else { fails_after.unwrap_or(0) };
         rules::check_memory(
             &self.plan,
@@ -322,10 +328,11 @@ impl World {
             return None;
         }
         let chunks = self.plan.chunks.len();
-        let error = match self.random.within(0..=3) {
-            0 => StepError::NoCells,
-            1 => StepError::Aborted,
-            2 => StepError::Fatal("scripted".to_owned()),
+        let error = match self.random.within(0..=13) {
+            0..=3 => StepError::NoCells,
+            4..=6 => StepError::Aborted,
+            7..=9 => StepError::Fatal("scripted".to_owned()),
+            10 => StepError::Lost("scripted".to_owned()),
             _ => {
                 let sampled = self.random.index(chunks);
                 self.backend.script(Some(StepFault::Sequence(sampled)));
@@ -380,7 +387,7 @@ impl World {
                 Vec::new()
             }
             StepError::NoCells => participants.iter().max().copied().into_iter().collect(),
-            StepError::Fatal(_) => participants,
+            StepError::Fatal(_) | StepError::Lost(_) => participants,
         };
         let gave_way = !due.is_empty();
         due.extend(refused);
@@ -396,6 +403,32 @@ impl World {
             self.tally.preemptions += preempted as u64;
         }
         Ok(())
+    }
+
+    /// The backend ends between two steps.
+    fn lose_backend(&mut self) -> Result<(), String> {
+        let running: Vec<RequestId> = self.lengths().into_iter().map(|(id, _)| id).collect();
+        self.backend.lose_memory();
+        self.scheduler.lose("scripted");
+        self.take_outputs(Cause::Lose(running))?;
+        self.check_all_is_lost()
+    }
+
+    /// The backend ended in a step.
+    fn fail_all(&mut self, error: &StepError) -> Result<(), String> {
+        let running: Vec<RequestId> = self.lengths().into_iter().map(|(id, _)| id).collect();
+        self.scheduler.fail(&self.plan, &self.outcome, error);
+        self.take_outputs(Cause::Lose(running))?;
+        self.check_all_is_lost()
+    }
+
+    fn check_all_is_lost(&mut self) -> Result<(), String> {
+        self.tally.losses += 1;
+        let load = self.scheduler.load();
+        if (load.running, load.cells_used, load.prefix.residents) == (0, 0, 0) {
+            return Ok(());
+        }
+        Err(format!("{load:?} is left of a memory that is gone"))
     }
 
     /// The running requests with their computed lengths, in order of arrival.

@@ -4,6 +4,7 @@
 //! those on what becomes of it are in `compiler`.
 
 use llguidance::api::TopLevelGrammar;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::gbnf;
@@ -20,10 +21,10 @@ pub const SCHEMA_DEPTH_MAX: usize = 128;
 const OPTIONS_KEY: &str = "x-guidance";
 
 /// The form that an answer must have.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Grammar {
     /// JSON that fits a schema; its keys come in the schema's order.
-    JsonSchema(Value),
+    JsonSchema(#[serde(with = "as_text")] Value),
     /// Any JSON object.
     JsonObject,
     /// Text that a regular expression matches as a whole, in the syntax of Rust's `regex`.
@@ -36,6 +37,24 @@ pub enum Grammar {
     Gbnf(String),
     /// Calls of tools, as a Lark grammar that holds the tools' schemas.
     Tools(String),
+}
+
+/// A schema in formats that need to know what comes: as its text.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(schema: &Value, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(schema)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+        let text = String::deserialize(from)?;
+        let mut schema = serde_json::Deserializer::from_str(&text);
+        // How deep it is was checked before it was written.
+        schema.disable_recursion_limit();
+        Value::deserialize(&mut schema).map_err(serde::de::Error::custom)
+    }
 }
 
 impl Grammar {

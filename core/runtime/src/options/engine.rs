@@ -7,7 +7,7 @@ use super::response_cache::{ResponseCacheConfig, ResponseCacheOptions};
 use super::{NamedOptions, OptionValue, read};
 use crate::shared::RequestLimits;
 use crate::tools::dialect::Dialect;
-use crate::{Error, Result};
+use crate::{Error, Isolation, Result};
 
 /// An engine's options as the caller states them; `None` takes the default.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,7 @@ pub(crate) struct EngineOptions {
     pub(crate) default_max_tokens: Option<i64>,
     pub(crate) gpu_layers: Option<i64>,
     pub(crate) flash_attention: Option<bool>,
+    pub(crate) isolation: Option<String>,
     pub(crate) stream_capacity: Option<i64>,
     pub(crate) chat_template: Option<String>,
     pub(crate) tool_parser: Option<String>,
@@ -40,6 +41,7 @@ pub(crate) struct EngineConfig {
     pub(crate) threads: u32,
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) flash_attention: Option<bool>,
+    pub(crate) isolation: Isolation,
     /// In place of the model's own.
     pub(crate) chat_template: Option<String>,
     /// `None` for what the model's template says.
@@ -69,6 +71,7 @@ impl NamedOptions for EngineOptions {
         "default_max_tokens",
         "gpu_layers",
         "flash_attention",
+        "isolation",
         "stream_capacity",
         "chat_template",
         "tool_parser",
@@ -87,6 +90,10 @@ impl NamedOptions for EngineOptions {
         let field = match name {
             "flash_attention" => {
                 self.flash_attention = Some(read::flag(name, value)?);
+                return Ok(());
+            }
+            "isolation" => {
+                self.isolation = Some(read::text(name, value)?);
                 return Ok(());
             }
             "chat_template" => {
@@ -172,6 +179,12 @@ impl EngineOptions {
             threads: in_range("threads", self.threads, threads_default(), 512)?,
             gpu_layers: self.gpu_layers.map(gpu_layers).transpose()?,
             flash_attention: self.flash_attention,
+            isolation: self
+                .isolation
+                .as_deref()
+                .map(Isolation::named)
+                .transpose()?
+                .unwrap_or_default(),
             chat_template: self.chat_template.clone(),
             tool_parser: self.tool_parser.clone(),
             reasoning_parser: self.reasoning_parser.clone(),

@@ -241,7 +241,7 @@ mod tests {
     type Needing = (Vec<(String, OptionValue)>, (String, OptionValue));
 
     fn checked(options: RequestOptions, max_tokens: u32, fresh_seed: u32) -> Result<RequestConfig> {
-        let tokenize = |text: &str| text.bytes().map(|byte| Token(byte.into())).collect();
+        let tokenize = |text: &str| Ok(text.bytes().map(|byte| Token(byte.into())).collect());
         let words = Words { count: 1000, tokenize: &tokenize };
         options.validate(Defaults { max_tokens, fresh_seed }, words)
     }

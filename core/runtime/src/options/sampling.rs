@@ -39,7 +39,7 @@ pub(crate) struct Words<'a> {
     /// Tokens of the vocabulary.
     pub(crate) count: u32,
     /// A text's tokens, none of them a control token.
-    pub(crate) tokenize: &'a dyn Fn(&str) -> Vec<Token>,
+    pub(crate) tokenize: &'a dyn Fn(&str) -> Result<Vec<Token>>,
 }
 
 impl NamedOptions for SamplingFields {
@@ -145,7 +145,7 @@ impl SamplingFields {
             match biased {
                 Biased::Token(id) => tokens.push((*id, *bias)),
                 Biased::Text(text) => {
-                    let of_text = (words.tokenize)(text).into_iter();
+                    let of_text = (words.tokenize)(text)?.into_iter();
                     tokens.extend(of_text.map(|token| (i64::from(token.0), *bias)));
                 }
             }
@@ -240,7 +240,7 @@ fn biases(name: &str, value: OptionValue) -> Result<Vec<(Biased, f64)>> {
 mod tests {
     use super::*;
 
-    fn words(tokenize: &dyn Fn(&str) -> Vec<Token>) -> Words<'_> {
+    fn words(tokenize: &dyn Fn(&str) -> Result<Vec<Token>>) -> Words<'_> {
         Words { count: 1000, tokenize }
     }
 
@@ -261,7 +261,7 @@ mod tests {
 
     fn biased(value: OptionValue) -> Vec<(i32, f32)> {
         let letters =
-            |text: &str| text.bytes().map(|byte| Token(i32::from(byte))).collect::<Vec<_>>();
+            |text: &str| Ok(text.bytes().map(|byte| Token(i32::from(byte))).collect::<Vec<_>>());
         let fields = set("logit_bias", value).expect("biases");
         let params = fields.validate(words(&letters), 100, 1).expect("valid");
         params.tokens.biases.iter().map(|(token, bias)| (token.0, *bias)).collect()
@@ -302,7 +302,7 @@ mod tests {
             assert_eq!(error.details().field.as_deref(), Some("logit_bias"));
         }
         let fields = set("logit_bias", object(&[("5", OptionValue::Float(f64::NAN))]));
-        let nothing = |_: &str| Vec::new();
+        let nothing = |_: &str| Ok(Vec::new());
         let refused = fields.expect("a number").validate(words(&nothing), 100, 1);
         assert_eq!(refused.expect_err("NaN").details().field.as_deref(), Some("logit_bias"));
     }
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn a_token_that_does_not_exist_is_told_with_the_vocabularys_size() {
         let fields = set("logit_bias", object(&[("1000", OptionValue::Int(1))])).expect("read");
-        let nothing = |_: &str| Vec::new();
+        let nothing = |_: &str| Ok(Vec::new());
         let error = fields.validate(words(&nothing), 100, 1).expect_err("no such token");
         assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
         assert!(error.to_string().contains("1000 tokens"), "{error}");

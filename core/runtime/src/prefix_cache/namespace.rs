@@ -7,19 +7,23 @@
 use std::time::UNIX_EPOCH;
 
 use indwell_kernel::{CacheUse, Namespace, NamespaceBuilder, NamespaceField};
-use indwell_llama::Model;
 
 use crate::CacheMode;
+use crate::model::ModelFacts;
 
 /// The namespace of requests without a salt, to which salts are added.
 ///
 /// `identity` is what the model is known by: [`file_identity`] or [`digest_identity`]; `layout` is
 /// how the context lays out what it keeps.
-pub(crate) fn base_namespace(model: &Model, identity: &[u8], layout: &str) -> NamespaceBuilder {
+pub(crate) fn base_namespace(
+    model: &ModelFacts,
+    identity: &[u8],
+    layout: &str,
+) -> NamespaceBuilder {
     Namespace::builder()
         .field(NamespaceField::Model, identity)
         .field(NamespaceField::KvTypes, layout.as_bytes())
-        .field(NamespaceField::Rope, rope(model).as_bytes())
+        .field(NamespaceField::Rope, model.rope.as_bytes())
 }
 
 /// How a request with this mode and salt uses the cache; `base` is `None` where there is none.
@@ -41,12 +45,12 @@ pub(crate) fn digest_identity(digest: [u8; 32]) -> Vec<u8> {
 
 /// A model known by its file: the path, the size and when it was last written. Enough while the
 /// process lives.
-pub(crate) fn file_identity(model: &Model) -> Vec<u8> {
-    let path = std::path::absolute(model.path()).unwrap_or_else(|_| model.path().to_owned());
+pub(crate) fn file_identity(model: &ModelFacts) -> Vec<u8> {
+    let path = std::path::absolute(&model.path).unwrap_or_else(|_| model.path.clone());
     let mut identity = path.into_os_string().into_encoded_bytes();
     identity.push(0);
     // A file that is gone by now has no more than its path.
-    if let Ok(metadata) = std::fs::metadata(model.path()) {
+    if let Ok(metadata) = std::fs::metadata(&model.path) {
         identity.extend_from_slice(&metadata.len().to_le_bytes());
         let written = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         if let Some(written) = written {
@@ -54,17 +58,6 @@ pub(crate) fn file_identity(model: &Model) -> Vec<u8> {
         }
     }
     identity
-}
-
-/// The model's own: there is no option that changes it.
-fn rope(model: &Model) -> String {
-    let architecture = model.metadata("general.architecture").unwrap_or_default();
-    let keys = ["dimension_count", "freq_base", "scaling.type", "scaling.factor"];
-    let values = keys.map(|key| {
-        let value = model.metadata(&format!("{architecture}.rope.{key}"));
-        format!("{key} {}", value.as_deref().unwrap_or("default"))
-    });
-    values.join(", ")
 }
 
 #[cfg(test)]

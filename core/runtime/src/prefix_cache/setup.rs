@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use indwell_kernel::{NamespaceBuilder, PrefixConfig, Reuse};
-use indwell_llama::{MemoryKind, Model, build_id, residents_possible};
+use indwell_llama::{MemoryKind, build_id, residents_possible};
 
 use super::namespace::{base_namespace, digest_identity, file_identity};
+use crate::model::ModelFacts;
 use crate::options::{EngineConfig, PrefixCacheConfig};
 use crate::shared::Command;
 use crate::tiers::{DiskConfig, Fingerprint, Tiers, TiersConfig};
@@ -69,12 +70,16 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Finds it out. Where anything is to outlive the process, the whole file is read; `on_share`
-    /// is told how far that has come, from 0 to 1.
-    pub(crate) fn of(config: &EngineConfig, model: &Model, on_share: impl FnMut(f32)) -> Self {
+    /// Finds it out. Where anything is to outlive the process, `digest` gives the digest of the whole
+    /// file.
+    pub(crate) fn of(
+        config: &EngineConfig,
+        model: &ModelFacts,
+        digest: impl FnOnce() -> std::io::Result<[u8; 32]>,
+    ) -> Self {
         let responses = config.response_cache.as_ref().and_then(|cache| cache.dir.as_ref());
         let outlives = config.prefix_cache.disk.is_some() || responses.is_some();
-        let digest = outlives.then(|| model.fingerprint(on_share)).transpose();
+        let digest = outlives.then(digest).transpose();
         let digest = digest.unwrap_or_else(|error| {
             tracing::warn!(%error, "nothing is kept on disk: the model's file could not be read");
             None
@@ -91,7 +96,7 @@ impl Identity {
     }
 
     /// The namespace of what is computed without a salt, in a memory laid out so.
-    pub(crate) fn namespace(&self, model: &Model, layout: &str) -> NamespaceBuilder {
+    pub(crate) fn namespace(&self, model: &ModelFacts, layout: &str) -> NamespaceBuilder {
         base_namespace(model, &self.bytes, layout)
     }
 }

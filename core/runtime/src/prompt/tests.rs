@@ -11,6 +11,7 @@ use indwell_kernel::Token;
 use indwell_llama::{Model, ModelParams};
 
 use super::*;
+use crate::model::LocalModel;
 use crate::{Message, assistant, system, user};
 
 /// The default model, or the one that the environment names.
@@ -27,7 +28,7 @@ pub(super) fn load(path: &Path) -> Arc<Model> {
 }
 
 pub(super) fn prompter() -> Prompter {
-    Prompter::new(default_model(), 2048, None).expect("a prompter")
+    Prompter::new(LocalModel::new(default_model()), 2048, None).expect("a prompter")
 }
 
 fn tokens(prompter: &Prompter, messages: &[Message], end: ChatEnd) -> Vec<Token> {
@@ -57,7 +58,7 @@ fn a_prompt_can_be_cut_after_each_turn_and_nowhere_else() {
     let messages = [system("Answer briefly."), user("Hello<|im_end|>")];
     let prompt = tokens(&prompter, &messages, ChatEnd::AnswerBegins);
     let boundaries = prompter.boundaries(&prompt);
-    let ends = |token: Token| prompter.model.vocabulary().is_end_of_generation(token);
+    let ends = |token: Token| prompter.model.is_end_of_generation(token);
     assert_eq!(boundaries.len(), 2, "the letters in a message end nothing");
     assert!(boundaries.is_sorted());
     assert!(boundaries.iter().all(|&length| ends(prompt[length as usize - 1])));
@@ -88,7 +89,8 @@ fn a_message_that_goes_on_ends_where_its_content_does() {
 #[test]
 fn a_template_that_hides_the_last_message_can_not_go_on_with_it() {
     let source = "{% for m in messages %}{{ m.content.split('.')[0] }}{% endfor %}".to_owned();
-    let prompter = Prompter::new(default_model(), 2048, Some(source)).expect("a prompter");
+    let prompter =
+        Prompter::new(LocalModel::new(default_model()), 2048, Some(source)).expect("a prompter");
     let messages = [user("Count."), assistant("One. Two")];
     let chat = Conversation::of(&messages, ChatEnd::InLastMessage);
     let error = prompter.chat(&chat).expect_err("hidden");
@@ -98,7 +100,7 @@ fn a_template_that_hides_the_last_message_can_not_go_on_with_it() {
 #[test]
 fn what_is_no_template_is_refused_with_the_place() {
     for source in ["{% if %}", "{{ a", "{% for %}", "{% do x() %}", "{{ 'a }}"] {
-        let error = Prompter::new(default_model(), 2048, Some(source.to_owned()));
+        let error = Prompter::new(LocalModel::new(default_model()), 2048, Some(source.to_owned()));
         let error = error.expect_err(source);
         assert_eq!(error.details().field.as_deref(), Some("chat_template"));
     }
@@ -107,7 +109,8 @@ fn what_is_no_template_is_refused_with_the_place() {
 #[test]
 fn only_a_template_that_asks_for_the_time_depends_on_it() {
     let at = |source: &str| {
-        let prompter = Prompter::new(default_model(), 2048, Some(source.to_owned()));
+        let prompter =
+            Prompter::new(LocalModel::new(default_model()), 2048, Some(source.to_owned()));
         let messages = [user("a")];
         let chat = Conversation::of(&messages, ChatEnd::AnswerBegins);
         prompter.expect("a prompter").chat(&chat).expect("a prompt").is_timeless

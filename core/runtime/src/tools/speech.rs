@@ -4,9 +4,10 @@
 //! look for them there.
 
 use indwell_kernel::{NamespaceBuilder, NamespaceField, Token};
-use indwell_llama::Vocabulary;
 
 use super::dialect::Dialect;
+use crate::Result;
+use crate::model::{Passage, Place, TextModel};
 
 /// How one model speaks.
 #[derive(Debug, Default)]
@@ -17,15 +18,23 @@ pub(crate) struct Speech {
 }
 
 impl Speech {
-    pub(crate) fn new(dialect: Dialect, vocabulary: &Vocabulary<'_>) -> Self {
+    /// How `model` speaks this dialect.
+    ///
+    /// # Errors
+    /// As [`TextModel::tokenize`].
+    pub(crate) fn new(dialect: Dialect, model: &dyn TextModel) -> Result<Self> {
         let markers = dialect.markers();
-        let mut literals = vocabulary.control_literals();
+        let mut literals = model.facts().control_literals.clone();
         literals.retain(|literal| markers.iter().any(|marker| marker.contains(literal.as_str())));
-        let token = |literal: String| match vocabulary.tokenize(&literal, false, true)[..] {
-            [token] if !vocabulary.is_end_of_generation(token) => Some((literal, token)),
+        let alone = |text| Passage { text, place: Place::Alone, parse_special: true };
+        let passages: Vec<Passage<'_>> = literals.iter().map(|text| alone(text.as_str())).collect();
+        let tokens = model.tokenize(&passages)?;
+        let control = |(literal, tokens): (String, Vec<Token>)| match tokens[..] {
+            [token] if !model.is_end_of_generation(token) => Some((literal, token)),
             _ => None,
         };
-        Self { dialect: Some(dialect), controls: literals.into_iter().filter_map(token).collect() }
+        let controls = literals.into_iter().zip(tokens).filter_map(control).collect();
+        Ok(Self { dialect: Some(dialect), controls })
     }
 
     /// How it writes calls and reasoning.

@@ -4,16 +4,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use indwell_kernel::testing::{ScriptedBackend, StepFault};
 use indwell_kernel::{
-    AdmissionGate, AdmissionLimits, Backend, CacheUse, Draws, Goal, Outcome, Plan, SchedulerConfig,
-    SchedulerOptions, StepError, Token,
+    AdmissionGate, AdmissionLimits, Backend, CacheUse, Condition, Draws, Goal, Outcome, Plan,
+    SchedulerConfig, SchedulerOptions, StepError, Token,
 };
 use indwell_llama::{Model, ModelParams};
 
 use super::Worker;
+use crate::model::LocalModel;
 use crate::prompt::Prompter;
 use crate::shared::{Command, RequestLimits, Shared};
 use crate::submission::Draft;
@@ -33,7 +37,8 @@ impl Rig {
         let config = config();
         let (commands, received) = crossbeam_channel::unbounded();
         let admission = AdmissionLimits::validate(None, None).expect("defaults");
-        let prompter = Prompter::new(model, config.request_tokens_max, None).expect("a prompter");
+        let prompter = Prompter::new(LocalModel::new(model), config.request_tokens_max, None)
+            .expect("a prompter");
         let prompter = Arc::new(prompter);
         let shared = Arc::new(Shared::new(
             commands,
@@ -141,6 +146,55 @@ fn a_panic_poisons_the_engine_and_every_waiter_hears_of_it() {
     let stats = rig.shared.snapshot();
     assert_eq!((stats.requests_running, stats.requests_waiting), (0, 0));
     assert_eq!(stats.requests_failed, 6);
+}
+
+/// Away until it is woken, then over.
+struct Leaving {
+    backend: ScriptedBackend,
+    away: Arc<AtomicBool>,
+}
+
+impl Backend for Leaving {
+    fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
+        self.backend.execute(plan, outcome)
+    }
+
+    fn condition(&mut self) -> Condition {
+        match self.away.load(Relaxed) {
+            true => Condition::Away,
+            false => Condition::Over("no worker starts".to_owned()),
+        }
+    }
+}
+
+#[test]
+fn a_lost_backend_fails_who_ran_and_the_engine_serves_on() {
+    let lost = StepFault::Step { error: StepError::Lost("signal 9".to_owned()), partial: 0 };
+    let rig = Rig::new(scripted(vec![None, Some(lost)]));
+    let error = rig.complete().max_tokens(5).run().expect_err("its second step was lost");
+    assert_eq!(error.kind(), ErrorKind::EnginePoisoned);
+    assert_eq!(error.details().value.as_deref(), Some("signal 9"));
+    let reply = rig.complete().max_tokens(5).run().expect("the next one is served");
+    assert_eq!(reply.usage.completion_tokens, 5);
+}
+
+#[test]
+fn who_waits_for_a_backend_that_is_away_can_leave_and_hears_that_it_is_over() {
+    let away = Arc::new(AtomicBool::new(true));
+    let rig = Rig::new(Leaving { backend: scripted(Vec::new()), away: Arc::clone(&away) });
+    let leaving = rig.complete().stream().expect("a stream");
+    let late = rig.complete().timeout(Duration::from_millis(1)).stream().expect("a stream");
+    let waiting = rig.complete().stream().expect("a stream");
+    leaving.cancel();
+    assert_eq!(leaving.reply().expect_err("it left").kind(), ErrorKind::Cancelled);
+    assert_eq!(late.reply().expect_err("it is late").kind(), ErrorKind::DeadlineExceeded);
+    away.store(false, Relaxed);
+    rig.shared.send(Command::Wake);
+    let error = waiting.reply().expect_err("nothing will be computed");
+    assert_eq!(error.kind(), ErrorKind::EnginePoisoned);
+    assert!(error.message().contains("no worker starts"), "{error}");
+    let later = rig.complete().run().expect_err("the engine is over");
+    assert_eq!(later.kind(), ErrorKind::EnginePoisoned);
 }
 
 #[test]

@@ -92,7 +92,8 @@ extension EngineStats {
             prefixCacheHitRate: stats.prefixCacheHitRate,
             responseCacheQueries: Int(clamping: stats.responseCacheQueries),
             responseCacheHits: Int(clamping: stats.responseCacheHits),
-            responseCacheHitRate: stats.responseCacheHitRate
+            responseCacheHitRate: stats.responseCacheHitRate,
+            restarts: Int(clamping: stats.restarts)
         )
     }
 }

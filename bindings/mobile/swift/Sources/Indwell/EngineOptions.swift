@@ -24,6 +24,8 @@ public struct EngineOptions: Sendable, Hashable {
     public var gpuLayers: Int?
     /// Whether to use flash attention; llama.cpp decides.
     public var flashAttention: Bool?
+    /// Where llama.cpp computes; ``Isolation/inProcess``.
+    public var isolation: Isolation?
     /// Events that a stream's reader may be behind before its request pauses; 256.
     public var streamCapacity: Int?
     /// Tokens of cached prefixes that no request is using, at most, up to ``contextTokens``; 2048, or half of the
@@ -66,6 +68,7 @@ public struct EngineOptions: Sendable, Hashable {
         defaultMaxTokens: Int? = nil,
         gpuLayers: Int? = nil,
         flashAttention: Bool? = nil,
+        isolation: Isolation? = nil,
         streamCapacity: Int? = nil,
         prefixCacheTokens: Int? = nil,
         hostCacheBytes: Int? = nil,
@@ -89,6 +92,7 @@ public struct EngineOptions: Sendable, Hashable {
         self.defaultMaxTokens = defaultMaxTokens
         self.gpuLayers = gpuLayers
         self.flashAttention = flashAttention
+        self.isolation = isolation
         self.streamCapacity = streamCapacity
         self.prefixCacheTokens = prefixCacheTokens
         self.hostCacheBytes = hostCacheBytes
@@ -102,4 +106,13 @@ public struct EngineOptions: Sendable, Hashable {
         self.toolParser = toolParser
         self.reasoningParser = reasoningParser
     }
+}
+
+/// Where an engine computes.
+public enum Isolation: String, Sendable, Hashable {
+    /// In this process: what ends llama.cpp ends the application.
+    case inProcess = "in_process"
+    /// In a process of its own. What it was answering when it ends fails with `enginePoisoned`, and the engine goes on
+    /// with a new one. Not on iOS, where an application starts no processes.
+    case process
 }

@@ -25,7 +25,7 @@ public struct IndwellError: Error, Sendable, Hashable, LocalizedError {
         case notCached = "not_cached"
         /// Load another engine.
         case engineClosed = "engine_closed"
-        /// Load another engine, and report it: this one failed inside.
+        /// Load another engine, and report it: this one failed inside. With `Isolation.process` it goes on: ask again.
         case enginePoisoned = "engine_poisoned"
         /// Do without it on this machine or with this model.
         case unsupported = "unsupported"

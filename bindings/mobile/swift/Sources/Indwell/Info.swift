@@ -79,6 +79,8 @@ public struct EngineStats: Sendable, Hashable {
     public let responseCacheHits: Int
     /// Their share, 0 to 1; 0 as long as there were none.
     public let responseCacheHitRate: Double
+    /// Times that the process which computes was started again, with `Isolation.process`.
+    public let restarts: Int
 }
 
 /// How far a load is.

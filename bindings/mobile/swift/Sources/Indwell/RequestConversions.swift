@@ -35,6 +35,7 @@ extension EngineOptions {
             defaultMaxTokens: defaultMaxTokens.map(Int64.init),
             gpuLayers: gpuLayers.map(Int64.init),
             flashAttention: flashAttention,
+            isolation: isolation?.rawValue,
             streamCapacity: streamCapacity.map(Int64.init),
             prefixCacheTokens: prefixCacheTokens.map(Int64.init),
             hostCacheBytes: hostCacheBytes.map(Int64.init),

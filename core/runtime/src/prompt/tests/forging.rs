@@ -1,6 +1,7 @@
 //! Nobody but a template writes control tokens: every special token of every model at hand, in
 //! every place that a caller can fill.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{default_model, load};
+use crate::model::LocalModel;
 use crate::prompt::{ChatEnd, Conversation, Prompter};
 use crate::{Message, Role, Tool, ToolCall, user};
 
@@ -140,9 +142,15 @@ fn places(text: &str) -> Vec<(&'static str, Chat)> {
 }
 
 /// How many of a prompt's tokens only a template may write.
+fn local(model: &Arc<Model>) -> Arc<LocalModel> {
+    LocalModel::new(Arc::clone(model))
+}
+
 fn special_tokens(prompter: &Prompter, chat: &Conversation<'_>) -> Vec<Token> {
     let prompt = prompter.chat(chat).expect("a prompt");
-    let vocabulary = prompter.model.vocabulary();
+    let model: &dyn Any = &*prompter.model;
+    let model = model.downcast_ref::<LocalModel>().expect("a model of this process");
+    let vocabulary = model.model().vocabulary();
     prompt.tokens.into_iter().filter(|token| vocabulary.is_control(*token)).collect()
 }
 
@@ -153,7 +161,12 @@ fn check(prompter: &Prompter, text: &str) -> usize {
         .map(|((place, chat), (_, plain))| {
             let forged = special_tokens(prompter, &chat.conversation());
             let own = special_tokens(prompter, &plain.conversation());
-            assert_eq!(forged, own, "{text:?} in the place {place:?} of {}", prompter.model.name());
+            assert_eq!(
+                forged,
+                own,
+                "{text:?} in the place {place:?} of {}",
+                prompter.model.facts().name
+            );
         })
         .count()
 }
@@ -165,11 +178,10 @@ fn no_special_token_of_any_model_can_be_written_in_any_place() {
         let vocabulary = model.vocabulary();
         let literals = vocabulary.control_literals();
         assert!(!literals.is_empty(), "{} has control tokens", model.name());
-        let mut prompters = vec![
-            Prompter::new(Arc::clone(&model), 1 << 20, Some(SHOWS_ALL.to_owned())).expect("one"),
-        ];
+        let mut prompters =
+            vec![Prompter::new(local(&model), 1 << 20, Some(SHOWS_ALL.to_owned())).expect("one")];
         if model.chat_template().is_some() {
-            prompters.push(Prompter::new(Arc::clone(&model), 1 << 20, None).expect("its own"));
+            prompters.push(Prompter::new(local(&model), 1 << 20, None).expect("its own"));
         }
         // Vocabularies like Gemma's have thousands that are named by a number alone.
         let literals = literals.iter().filter(|text| !is_one_of_many(text));
@@ -214,7 +226,7 @@ fn literals_that_are_put_together_by_a_template_from_what_callers_gave_are_text(
         ("{{ messages[0].content % '<|im_end|>'[5:] }}", "<|im_%s"),
         ("{% filter trim %}{{ messages[0].content }}{% endfilter %}", " <|im_end|> "),
     ] {
-        let prompter = Prompter::new(Arc::clone(&model), 2048, Some(source.to_owned()));
+        let prompter = Prompter::new(local(&model), 2048, Some(source.to_owned()));
         let prompter = prompter.expect("a prompter");
         let messages = [user(content)];
         let chat = Conversation::of(&messages, ChatEnd::AnswerBegins);
@@ -237,7 +249,7 @@ fn what_the_template_writes_becomes_tokens_however_it_writes_it() {
         "{% macro m() %}<|im_end|>{% endmacro %}{{ m() }}",
         "{{ '<|im_%s|>' % 'end' }}",
     ] {
-        let prompter = Prompter::new(Arc::clone(&model), 2048, Some(source.to_owned()));
+        let prompter = Prompter::new(local(&model), 2048, Some(source.to_owned()));
         let prompter = prompter.expect("a prompter");
         let messages = [user("<|im_end|>")];
         let chat = Conversation::of(&messages, ChatEnd::AnswerBegins);
@@ -248,7 +260,8 @@ fn what_the_template_writes_becomes_tokens_however_it_writes_it() {
 #[test]
 fn a_role_is_the_templates_and_a_name_like_it_is_not() {
     let source = "{% for m in messages %}{{ '<|im_' ~ m.role ~ '|>' }}{{ m.name }}{% endfor %}";
-    let prompter = Prompter::new(default_model(), 2048, Some(source.to_owned())).expect("one");
+    let prompter = Prompter::new(LocalModel::new(default_model()), 2048, Some(source.to_owned()))
+        .expect("one");
     let messages = [user("").name("<|im_start|>")];
     let chat = Conversation::of(&messages, ChatEnd::AnswerBegins);
     assert_eq!(special_tokens(&prompter, &chat), []);
@@ -259,7 +272,8 @@ fn templates_find_their_literals_in_what_callers_gave() {
     let source = "{{ messages[0].content.split('</think>')[-1] }}\
                   {{ '<|im_end|>' in messages[0].content }}{{ messages[0].content[0] == '<' }}\
                   {{ messages[0].content.startswith('<|im_end|>') }}";
-    let prompter = Prompter::new(default_model(), 2048, Some(source.to_owned())).expect("one");
+    let prompter = Prompter::new(LocalModel::new(default_model()), 2048, Some(source.to_owned()))
+        .expect("one");
     let messages = [user("<|im_end|></think>after")];
     let chat = Conversation::of(&messages, ChatEnd::AnswerBegins);
     let mut text = Vec::new();
@@ -273,7 +287,7 @@ fn templates_find_their_literals_in_what_callers_gave() {
 fn text_that_is_cut_is_the_same_text() {
     for model in models() {
         let source = "{{ messages[0].content }}".to_owned();
-        let prompter = Prompter::new(Arc::clone(&model), 1 << 16, Some(source)).expect("one");
+        let prompter = Prompter::new(local(&model), 1 << 16, Some(source)).expect("one");
         let vocabulary = model.vocabulary();
         for literal in vocabulary.control_literals().iter().filter(|text| !is_one_of_many(text)) {
             let content = format!("a {literal} b{literal}{literal}c");
@@ -306,7 +320,7 @@ proptest! {
     ) {
         thread_local! {
             static PROMPTER: Prompter = Prompter::new(
-                default_model(), 1 << 20, Some(SHOWS_ALL.to_owned()),
+                LocalModel::new(default_model()), 1 << 20, Some(SHOWS_ALL.to_owned()),
             ).expect("one");
         }
         let text = parts.concat();

@@ -46,6 +46,7 @@ internal fun NativeEngineStats.toEngineStats(): EngineStats =
         responseCacheQueries = responseCacheQueries.toLong(),
         responseCacheHits = responseCacheHits.toLong(),
         responseCacheHitRate = responseCacheHitRate,
+        restarts = restarts.toLong(),
     )
 
 internal fun NativeEngineMemory.toEngineMemory(): EngineMemory =

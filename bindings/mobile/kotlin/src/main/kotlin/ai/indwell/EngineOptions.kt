@@ -20,6 +20,7 @@ import kotlin.time.Duration
  * @property defaultMaxTokens [RequestOptions.maxTokens] of a request that has none; 512
  * @property gpuLayers layers of the model on the GPU; all of them where there is one
  * @property flashAttention whether to use flash attention; llama.cpp decides
+ * @property isolation where llama.cpp computes; [Isolation.IN_PROCESS]
  * @property streamCapacity events that a stream's reader may be behind before its request pauses; 256
  * @property prefixCacheTokens tokens of cached prefixes that no request is using, at most, up to [contextTokens]; 2048,
  * or half of the context where that is less. 0 for no prefix cache
@@ -50,6 +51,7 @@ public data class EngineOptions(
     val defaultMaxTokens: Int? = null,
     val gpuLayers: Int? = null,
     val flashAttention: Boolean? = null,
+    val isolation: Isolation? = null,
     val streamCapacity: Int? = null,
     val prefixCacheTokens: Int? = null,
     val hostCacheBytes: Long? = null,
@@ -63,3 +65,15 @@ public data class EngineOptions(
     val toolParser: String? = null,
     val reasoningParser: String? = null,
 )
+
+/** Where an engine computes. */
+public enum class Isolation {
+    /** In this process: what ends llama.cpp ends the application. */
+    IN_PROCESS,
+
+    /**
+     * In a process of its own. What it was answering when it ends fails with [IndwellException.EnginePoisoned], and the
+     * engine goes on with a new one.
+     */
+    PROCESS,
+}

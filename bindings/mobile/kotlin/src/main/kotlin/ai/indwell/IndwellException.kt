@@ -134,7 +134,7 @@ public sealed class IndwellException(
         override val kind: ErrorKind get() = ErrorKind.ENGINE_CLOSED
     }
 
-    /** The engine failed inside and serves no more. */
+    /** The engine failed inside and serves no more; with [Isolation.PROCESS] it goes on, and can be asked again. */
     public class EnginePoisoned internal constructor(message: String, details: ErrorDetails) :
         IndwellException(message, details) {
         override val kind: ErrorKind get() = ErrorKind.ENGINE_POISONED

@@ -76,6 +76,7 @@ public data class EngineMemory(
  * @property responseCacheHits those of them that were not computed: a stored answer, or a computation in flight that they
  * shared, served them
  * @property responseCacheHitRate their share, 0 to 1; 0 as long as there were none
+ * @property restarts times that the process which computes was started again, with [Isolation.PROCESS]
  */
 public data class EngineStats(
     val steps: Long,
@@ -94,6 +95,7 @@ public data class EngineStats(
     val responseCacheQueries: Long,
     val responseCacheHits: Long,
     val responseCacheHitRate: Double,
+    val restarts: Long,
 )
 
 /**

@@ -78,6 +78,7 @@ internal fun EngineOptions.toNative(): NativeEngineOptions =
         defaultMaxTokens = defaultMaxTokens?.toLong(),
         gpuLayers = gpuLayers?.toLong(),
         flashAttention = flashAttention,
+        isolation = isolation?.name?.lowercase(),
         streamCapacity = streamCapacity?.toLong(),
         prefixCacheTokens = prefixCacheTokens?.toLong(),
         hostCacheBytes = hostCacheBytes,

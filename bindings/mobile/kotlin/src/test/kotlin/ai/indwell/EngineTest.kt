@@ -63,6 +63,7 @@ class EngineTest {
             defaultMaxTokens = 7,
             gpuLayers = 0,
             flashAttention = false,
+            isolation = Isolation.IN_PROCESS,
             streamCapacity = 16,
             prefixCacheTokens = 1024,
             hostCacheBytes = 1 shl 20,
