@@ -453,10 +453,10 @@ impl Backend for ScriptedBackend {
         // The script has an entry for each batch that was planned.
         let fault = if plan.chunks.is_empty() { None } else { self.faults.pop_front().flatten() };
         for (at, op) in plan.ops.iter().enumerate() {
-            if let Some(StepFault::Panic { done }) = fault {
-                if at == done {
-                    panic_quietly();
-                }
+            if let Some(StepFault::Panic { done }) = fault
+                && at == done
+            {
+                panic_quietly();
             }
             if self.refuses(op) || !self.apply(op, outcome) {
                 self.refuse(op, at, outcome);
