@@ -809,12 +809,20 @@ export interface EngineStats {
   promptTokens: number;
   completionTokens: number;
   requestsRunning: number;
+  /** Requests in the queue, those that gave way to others included. */
   requestsWaiting: number;
   requestsFinished: number;
   requestsCancelled: number;
   requestsFailed: number;
   cellsUsed: number;
   cellsTotal: number;
+  /**
+   * How often a request gave its KV cells up to others, as answers outgrew what there is or its
+   * reader was behind. It goes on later, with the same answer.
+   */
+  preemptions: number;
+  /** Tokens that were computed once more because of it. */
+  recomputedTokens: number;
   /** Prompt tokens of admitted requests that take part in the prefix cache. */
   prefixCacheQueries: number;
   /** Those of them that were cached, and not computed anew. */

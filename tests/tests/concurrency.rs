@@ -8,20 +8,6 @@ use indwell_tests::{Score, Scorer, cached_cells, engine, model, stats};
 const CALLERS: usize = 32;
 const TOKENS: u32 = 24;
 
-/// The most that a token's log-probability may differ between an answer computed in a batch and
-/// the same tokens computed alone.
-///
-/// llama.cpp's kernels depend on the batch's shape: products with one row and with several take
-/// different code, and flash attention splits its sums by the number of rows. On weights of 4
-/// bits this moved logits of the default model by up to 0.49 where we measured it, and a
-/// log-probability moves by at most twice the largest change of a logit. Answers mixed up between
-/// callers are further off by several units, as the second test shows.
-const DIFFERENCE_MAX: f32 = 1.0;
-
-/// The most by which another token may be likelier, computed alone, than the one that was taken
-/// in the batch: both tokens' log-probabilities may have moved.
-const MARGIN_MAX: f32 = 2.0 * DIFFERENCE_MAX;
-
 fn prompts() -> Vec<String> {
     let subjects = ["llama", "river", "clock", "bread", "moon", "violin", "harbour", "winter"];
     let forms = [
@@ -55,10 +41,6 @@ fn ask_together(engine: &Engine, prompts: &[String]) -> Vec<Reply> {
     })
 }
 
-fn agrees(score: Score) -> bool {
-    score.difference <= DIFFERENCE_MAX && score.margin <= MARGIN_MAX
-}
-
 #[test]
 fn thirty_two_callers_get_the_answers_they_get_alone_in_far_fewer_steps() {
     let engine = engine().build().expect("an engine");
@@ -76,11 +58,10 @@ fn thirty_two_callers_get_the_answers_they_get_alone_in_far_fewer_steps() {
         assert_eq!(reply.logprobs.len() as u32, reply.usage.completion_tokens);
         let score = scorer.score(prompt, &reply.logprobs);
         assert!(
-            agrees(score),
+            score.agrees(),
             "{prompt:?} was answered otherwise than alone: {score:?}, {reply:?}"
         );
-        worst.difference = worst.difference.max(score.difference);
-        worst.margin = worst.margin.max(score.margin);
+        worst = worst.worse(score);
     }
     let steps = after.steps - before.steps;
     let tokens = after.completion_tokens - before.completion_tokens;
@@ -98,7 +79,7 @@ fn a_neighbours_answer_would_be_noticed() {
     let noticed = (0..CALLERS)
         .filter(|&caller| {
             let neighbour = &replies[(caller + 1) % CALLERS];
-            !agrees(scorer.score(&prompts[caller], &neighbour.logprobs))
+            !scorer.score(&prompts[caller], &neighbour.logprobs).agrees()
         })
         .count();
     println!("{noticed} of {CALLERS} neighbours' answers were told from the callers' own");

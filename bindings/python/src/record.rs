@@ -36,7 +36,7 @@ pub(crate) fn model_info<'py>(py: Python<'py>, model: &ModelInfo) -> Record<'py>
 
 pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<'py> {
     // More than a tuple of Rust's can bring.
-    let counters: [u64; 15] = [
+    let counters: [u64; 17] = [
         stats.steps,
         stats.prompt_tokens,
         stats.completion_tokens,
@@ -47,6 +47,8 @@ pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<
         stats.requests_failed,
         stats.cells_used.into(),
         stats.cells_total.into(),
+        stats.preemptions,
+        stats.recomputed_tokens,
         stats.prefix_cache_queries,
         stats.prefix_cache_hits,
         stats.response_cache_queries,

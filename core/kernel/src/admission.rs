@@ -51,7 +51,7 @@ pub struct Overload {
     pub value: u64,
     /// The bound.
     pub limit: u64,
-    /// About when a place is free: the mean time between departures of late.
+    /// About when there is room: the mean time between departures of late, as often as it takes.
     pub retry_after: Duration,
 }
 
@@ -66,7 +66,7 @@ pub struct Overload {
 /// gate.leave(20, Timestamp::default());
 /// assert!(gate.enter(20).is_ok());
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AdmissionGate {
     limits: AdmissionLimits,
     requests: u32,
@@ -96,10 +96,12 @@ impl AdmissionGate {
         let requests = u64::from(self.requests) + 1;
         let tokens = self.tokens + u64::from(prompt_tokens);
         if requests > u64::from(self.limits.requests_max) {
-            return Err(self.overload("waiting requests", requests, self.limits.requests_max));
+            return Err(self.overload("waiting requests", requests, self.limits.requests_max, 1));
         }
         if tokens > u64::from(self.limits.tokens_max) && self.requests > 0 {
-            return Err(self.overload("waiting prompt tokens", tokens, self.limits.tokens_max));
+            let departures = self.departures_for(tokens - u64::from(self.limits.tokens_max));
+            let limit = self.limits.tokens_max;
+            return Err(self.overload("waiting prompt tokens", tokens, limit, departures));
         }
         self.requests += 1;
         self.tokens = tokens;
@@ -126,10 +128,19 @@ impl AdmissionGate {
         self.requests
     }
 
-    fn overload(&self, what: &'static str, value: u64, limit: u32) -> Overload {
-        let retry_after = self
+    /// How many requests have to leave until about `tokens` have, if all that wait are equally
+    /// long; at most all of them.
+    fn departures_for(&self, tokens: u64) -> u32 {
+        let requests = u64::from(self.requests);
+        let departures = (tokens * requests).div_ceil(self.tokens.max(1));
+        u32::try_from(departures.min(requests)).unwrap_or(self.requests)
+    }
+
+    fn overload(&self, what: &'static str, value: u64, limit: u32, departures: u32) -> Overload {
+        let interval = self
             .departure_interval
             .map_or(RETRY_AFTER_UNKNOWN, |mean| mean.max(Duration::from_millis(1)));
+        let retry_after = interval.saturating_mul(departures.max(1));
         Overload { what, value, limit: u64::from(limit), retry_after }
     }
 }
@@ -173,6 +184,24 @@ mod tests {
         }
         gate.enter(1).expect("room");
         assert_eq!(gate.enter(1).expect_err("full").retry_after, Duration::from_millis(200));
+    }
+
+    #[test]
+    fn the_retry_hint_waits_for_as_many_departures_as_make_room_for_the_tokens() {
+        let mut gate = AdmissionGate::new(AdmissionLimits { requests_max: 99, tokens_max: 100 });
+        for _ in 0..3 {
+            gate.enter(10).expect("room");
+        }
+        gate.leave(10, at(0));
+        gate.leave(10, at(50));
+        gate.leave(10, at(100));
+        for _ in 0..10 {
+            gate.enter(10).expect("room");
+        }
+        let retry_after = |tokens| gate.clone().enter(tokens).expect_err("full").retry_after;
+        assert_eq!(retry_after(1), Duration::from_millis(50), "one departure");
+        assert_eq!(retry_after(35), Duration::from_millis(200), "four");
+        assert_eq!(retry_after(1000), Duration::from_millis(500), "all that wait");
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub struct Sample {
     pub logprob: Option<f32>,
     /// The likeliest tokens in its place, likeliest first, if the sequence was opened with them.
     pub top: Vec<TokenLogprob>,
+    /// Mirostat's μ after it, which is learnt from the logits of all draws so far: a sampler that
+    /// is opened anew is told it. `None` for other samplers.
+    pub mu: Option<f64>,
     /// Tokens that must follow it, by the sequence's constraint: they are the answer's too, and are
     /// computed without drawing.
     pub forced: Vec<Token>,

@@ -90,6 +90,8 @@ pub struct SchedulerConfig {
     pub batch_tokens: u32,
     /// Prompt tokens of one step while other sequences are decoding.
     pub prefill_chunk_tokens: u32,
+    /// A request is admitted if all that run, and it, could grow by so many tokens.
+    pub growth_tokens: u32,
     /// The prefix cache. Off after validation: what it can be is known when the model is loaded.
     pub prefix: PrefixConfig,
 }
@@ -164,9 +166,17 @@ impl SchedulerOptions {
             sequences_max,
             batch_tokens,
             prefill_chunk_tokens,
+            growth_tokens: growth_tokens(context_tokens, sequences_max),
             prefix: PrefixConfig::OFF,
         })
     }
+}
+
+/// A quarter of a sequence's even share of the cells, within bounds: enough that a request which
+/// has just been admitted does not give way at once, and that room is made seldom; little beside
+/// a whole answer.
+fn growth_tokens(context_tokens: u32, sequences_max: u32) -> u32 {
+    (context_tokens / sequences_max / 4).clamp(16, 256)
 }
 
 /// `value`, or `default` where it is `None`, if it is in `1..=max`.

@@ -122,6 +122,6 @@ pub use sampling::{
     Dry, Mirostat, MirostatVersion, Penalties, SamplerKind, SamplingOptions, SamplingParams,
     Surroundings, Temperature, TokenRules, Xtc,
 };
-pub use scheduler::{Load, Scheduler};
+pub use scheduler::{Load, Preemptions, Scheduler};
 pub use snapshot::{SnapshotKey, SnapshotPlace, Tier};
 pub use time::Timestamp;

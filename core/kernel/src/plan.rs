@@ -28,6 +28,8 @@ pub enum MemoryOp {
         prompt: Vec<Token>,
         /// What is said of its answer already: it was preempted, and goes on.
         answer: Vec<Token>,
+        /// What its sampler had learnt by then (see [`crate::Sample::mu`]).
+        mu: Option<f64>,
     },
     /// Removes the cells at positions `from` and above.
     Truncate {

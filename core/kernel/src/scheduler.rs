@@ -7,8 +7,8 @@
 //! [`Scheduler::fail`] for that plan; [`Scheduler::drain_outputs`] any time.
 //!
 //! Invariants, checked by `audit` after every simulated step:
-//! - the cells reserved, which are the sum of the running requests' needs beside what they share,
-//!   and those of cached prefixes are together at most `context_tokens`;
+//! - the cells that running requests have beside what they share, those that a plan adds, and
+//!   those of cached prefixes are together at most `context_tokens`;
 //! - a sequence belongs to at most one request, and between steps it has at least one token
 //!   that is not computed: there is always something to go on with;
 //! - requests wait in order of arrival, preempted ones included;
@@ -18,12 +18,14 @@
 mod audit;
 mod caching;
 mod planning;
+mod preempting;
 mod settling;
 mod sharing;
 
 use std::collections::{HashMap, VecDeque};
 
 use self::caching::Compaction;
+pub use self::preempting::Preemptions;
 use crate::prefix::{NodeId, PrefixTree};
 use crate::sequence::Sequence;
 use crate::{
@@ -50,6 +52,9 @@ pub struct Scheduler {
     ops: Vec<MemoryOp>,
     outputs: VecDeque<Output>,
     arrivals: u64,
+    /// Batches planned.
+    batches: u64,
+    preemptions: Preemptions,
     /// A plan is out: only `commit` or `fail` may come next.
     step_open: bool,
 }
@@ -61,8 +66,12 @@ pub struct Load {
     pub running: u32,
     /// Requests without one.
     pub waiting: u32,
+    /// Those of them that had one and gave way to others.
+    pub preempted: u32,
     /// KV cells that hold computed tokens, cached ones included.
     pub cells_used: u32,
+    /// How often requests gave way so far.
+    pub preemptions: Preemptions,
     /// The prefix cache.
     pub prefix: PrefixLoad,
 }
@@ -84,6 +93,8 @@ impl Scheduler {
             ops: Vec::new(),
             outputs: VecDeque::new(),
             arrivals: 0,
+            batches: 0,
+            preemptions: Preemptions::default(),
             step_open: false,
         }
     }
@@ -113,15 +124,15 @@ impl Scheduler {
         self.end(request, End::Finished(reason));
     }
 
-    /// Stops computing a request whose reader is behind. It keeps its cells, or its place in the
-    /// queue. Unknown and ended ids are nothing to do.
+    /// Stops computing a request whose reader is behind. It keeps its cells until others need
+    /// them, and its place in the queue. Unknown and ended ids are nothing to do.
     pub fn pause(&mut self, request: RequestId) {
-        self.set_paused(request, true);
+        self.set_paused(request, Some(self.batches));
     }
 
     /// Goes on with a paused request. Unknown and ended ids are nothing to do.
     pub fn resume(&mut self, request: RequestId) {
-        self.set_paused(request, false);
+        self.set_paused(request, None);
     }
 
     /// Ends every request whose deadline has passed.
@@ -154,7 +165,9 @@ impl Scheduler {
         Load {
             running: count(self.running.iter().flatten().count()),
             waiting: count(self.waiting.len()),
+            preempted: count(self.waiting.iter().filter(|s| s.preempted).count()),
             cells_used: private + prefix.resident_tokens,
+            preemptions: self.preemptions,
             prefix,
         }
     }
@@ -168,10 +181,10 @@ impl Scheduler {
         self.waiting.iter().chain(self.running.iter().flatten())
     }
 
-    fn set_paused(&mut self, request: RequestId, paused: bool) {
+    fn set_paused(&mut self, request: RequestId, at: Option<u64>) {
         let mut sequences = self.running.iter_mut().flatten().chain(&mut self.waiting);
         if let Some(sequence) = sequences.find(|s| s.request == request) {
-            sequence.paused = paused;
+            sequence.paused_at = at;
         }
     }
 
@@ -195,9 +208,11 @@ impl Scheduler {
         Some(SeqId(u32::try_from(index).expect("sequence ids are below 256")))
     }
 
-    /// Cells that running requests may come to need, beside those that they share.
-    fn cells_reserved(&self) -> u32 {
-        self.running.iter().flatten().map(Sequence::private_cells_needed).sum()
+    /// Cells that running requests need to go on for a while, beside those that they share.
+    fn cells_wanted(&self) -> u32 {
+        let growth = self.config.growth_tokens;
+        let wanted = |s: &Sequence| s.cells_wanted(growth).saturating_sub(s.shared);
+        self.running.iter().flatten().map(wanted).sum()
     }
 
     /// Takes the request off its sequence and frees the sequence's own cells, so that others may
@@ -216,7 +231,7 @@ impl Scheduler {
         Some(sequence)
     }
 
-    /// Puts a request that was released back into the queue, where it starts over.
+    /// Puts a request that was released back into the queue, by its arrival.
     fn requeue(&mut self, mut sequence: Sequence) {
         sequence.computed = 0;
         sequence.hit = None;

@@ -2,7 +2,8 @@
 //!
 //! Uniform accounting: a sequence has `computed` of `tokens.len()` tokens in the backend's
 //! memory, and everything is catching up. A new prompt starts at 0, a prefix hit starts further
-//! on, a preempted request starts over, forced tokens lengthen `tokens`, and plain decoding is
+//! on, a preempted request starts over from what is
+//! left of it, forced tokens lengthen `tokens`, and plain decoding is
 //! catching up by one.
 
 use std::sync::Arc;
@@ -28,8 +29,14 @@ pub struct Sequence {
     /// Order of arrival; a preempted request keeps its own.
     pub(crate) arrival: u64,
     pub(crate) admitted: bool,
-    /// Its reader is behind: it keeps its cells and is not computed.
-    pub(crate) paused: bool,
+    /// Its reader is behind, since so many batches had been planned: it is not computed.
+    pub(crate) paused_at: Option<u64>,
+    /// It gave way to others and has not been given a sequence again.
+    pub(crate) preempted: bool,
+    /// How far it has ever been computed.
+    pub(crate) reached: usize,
+    /// What its sampler has learnt (see [`crate::Sample::mu`]).
+    pub(crate) mu: Option<f64>,
     pub(crate) goal: Goal,
     pub(crate) cache: CacheUse,
     /// Where its prompt may be cut for reuse, ascending.
@@ -91,7 +98,10 @@ impl Sequence {
             deadline: request.deadline,
             arrival,
             admitted: false,
-            paused: false,
+            paused_at: None,
+            preempted: false,
+            reached: 0,
+            mu: None,
             goal: request.goal,
             cache: request.cache,
             boundaries: request.boundaries,
@@ -119,7 +129,20 @@ impl Sequence {
             draws: Arc::clone(&self.draws),
             prompt: prompt[tail..].to_vec(),
             answer: answer.to_vec(),
+            mu: self.mu,
         }
+    }
+
+    /// It is computed to `end` now. How many of these tokens had been computed before.
+    pub(crate) fn advance(&mut self, end: usize) -> usize {
+        let again = end.min(self.reached).saturating_sub(self.computed);
+        self.computed = end;
+        self.reached = self.reached.max(end);
+        again
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
     }
 
     /// Whether tokens of its prompt are still to be scored.
@@ -148,9 +171,17 @@ impl Sequence {
             .expect("a request's tokens are bounded by a u32")
     }
 
-    /// The most cells it can ever use beside those that it shares.
-    pub(crate) fn private_cells_needed(&self) -> u32 {
-        self.cells_needed().saturating_sub(self.shared)
+    /// The cells it needs to begin, or to go on for a while: for its known tokens, and for
+    /// `growth` more if it can come to need them.
+    pub(crate) fn cells_wanted(&self, growth: u32) -> u32 {
+        self.known_length().saturating_add(growth).min(self.cells_needed())
+    }
+
+    /// The cells it needs beside those that it shares, for the tokens that are known; not for
+    /// those that it does not go on with.
+    pub(crate) fn private_cells_due(&self) -> u32 {
+        let length = if self.is_paused() { self.computed_length() } else { self.known_length() };
+        length.saturating_sub(self.shared)
     }
 
     /// The cells it uses beside those that it shares.
@@ -160,6 +191,10 @@ impl Sequence {
 
     pub(crate) fn computed_length(&self) -> u32 {
         u32::try_from(self.computed).expect("a request's tokens are bounded by a u32")
+    }
+
+    fn known_length(&self) -> u32 {
+        u32::try_from(self.tokens.len()).expect("a request's tokens are bounded by a u32")
     }
 
     /// Whether its prompt is not computed to the end.

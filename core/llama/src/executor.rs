@@ -77,9 +77,11 @@ impl Executor {
     /// Whether the operation was done; `false` if it was refused.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
-            MemoryOp::Open { seq, draws, prompt, answer } => {
+            MemoryOp::Open { seq, draws, prompt, answer, mu } => {
                 let lexicon = Lexicon::of(self.context.model(), &draws.sampling);
-                self.seats[seq.index()].open(draws, lexicon, prompt, answer);
+                let seat = &mut self.seats[seq.index()];
+                seat.open(draws, lexicon, prompt, answer);
+                seat.set_mu(*mu);
                 true
             }
             MemoryOp::Truncate { seq, from } => {
@@ -247,7 +249,8 @@ impl Executor {
         if self.ends(seq, token) {
             ends = Ends::Before;
         }
-        Sample { seq, token, logprob, top, forced, ends }
+        let mu = self.seats[seq.index()].mu();
+        Sample { seq, token, logprob, top, mu, forced, ends }
     }
 
     /// Whether the token says that the answer is over.

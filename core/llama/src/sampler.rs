@@ -5,7 +5,7 @@
 //! for is one pass over the logits, without llama.cpp's array of candidates. Draws depend on the seed
 //! and on their place in the answer ([`random`]), so they are the same in every batch and after a
 //! preemption; what else looks back (penalties, bans) does so at the tokens of the answer, which whoever
-//! opens a sampler gives it.
+//! opens a sampler gives it. Mirostat's μ alone is in neither: it is read and set.
 //!
 //! | module | owns |
 //! |---|---|
@@ -168,6 +168,21 @@ impl Sampler {
         prompt.iter().for_each(|&token| sampler.remember(token));
         answer.iter().for_each(|&token| sampler.take(token));
         Ok(sampler)
+    }
+
+    /// Mirostat's μ so far, in bits: all that is learnt from draws and not told by their tokens.
+    /// `None` without Mirostat.
+    #[must_use]
+    pub fn mu(&self) -> Option<f64> {
+        self.surprise.as_ref().map(Surprise::mu)
+    }
+
+    /// Goes on with μ as [`Self::mu`] told it of another sampler for the same answer. Without
+    /// Mirostat there is nothing to do.
+    pub fn set_mu(&mut self, mu: f64) {
+        if let Some(surprise) = &mut self.surprise {
+            surprise.set_mu(mu);
+        }
     }
 
     /// Whether a draw is only a pass over the logits.

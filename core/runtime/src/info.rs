@@ -43,7 +43,7 @@ pub struct EngineStats {
     pub completion_tokens: u64,
     /// Requests being computed.
     pub requests_running: u32,
-    /// Requests in the queue.
+    /// Requests in the queue, those that gave way to others included.
     pub requests_waiting: u32,
     /// Requests that ended with a complete answer.
     pub requests_finished: u64,
@@ -56,6 +56,11 @@ pub struct EngineStats {
     pub cells_used: u32,
     /// KV cells there are.
     pub cells_total: u32,
+    /// How often a request gave its KV cells up to others, as answers outgrew what there is or its
+    /// reader was behind. It goes on later, with the same answer.
+    pub preemptions: u64,
+    /// Tokens that were computed once more because of it.
+    pub recomputed_tokens: u64,
     /// Prompt tokens of admitted requests that take part in the prefix cache.
     pub prefix_cache_queries: u64,
     /// Those of them that were cached, and not computed anew.

@@ -182,6 +182,16 @@ fn counters(registry: &mut Registry, stats: &EngineStats) {
             stats.response_cache_queries,
         ),
         ("response_cache_hits", "Requests that a stored answer served", stats.response_cache_hits),
+        (
+            "num_preemptions",
+            "How often requests gave their KV cells up to others",
+            stats.preemptions,
+        ),
+        (
+            "recomputed_tokens",
+            "Tokens computed once more after a preemption",
+            stats.recomputed_tokens,
+        ),
         ("engine_steps", "Decode calls, each of one batch", stats.steps),
         ("restarts", "Times that the process which computes was started again", stats.restarts),
     ] {
@@ -212,6 +222,8 @@ mod tests {
             requests_finished: 3,
             requests_cancelled: 1,
             prompt_tokens: 40,
+            preemptions: 3,
+            recomputed_tokens: 60,
             cells_used: 256,
             cells_total: 1024,
             ..EngineStats::default()
@@ -222,6 +234,8 @@ mod tests {
             "indwell:num_requests_running{model_name=\"a \\\"model\\\"\"} 2",
             "indwell:kv_cache_usage_perc{model_name=\"a \\\"model\\\"\"} 0.25",
             "indwell:prompt_tokens_total{model_name=\"a \\\"model\\\"\"} 40",
+            "indwell:num_preemptions_total{model_name=\"a \\\"model\\\"\"} 3",
+            "indwell:recomputed_tokens_total{model_name=\"a \\\"model\\\"\"} 60",
             "# TYPE indwell:time_to_first_token_seconds histogram",
             "indwell:time_to_first_token_seconds_bucket{model_name=\"a \\\"model\\\"\",le=\"0.04\"} 1",
             "indwell:time_to_first_token_seconds_bucket{model_name=\"a \\\"model\\\"\",le=\"0.02\"} 0",

@@ -292,6 +292,10 @@ pub(crate) struct SharedStats {
     pub(crate) prompt_tokens: AtomicU64,
     pub(crate) completion_tokens: AtomicU64,
     pub(crate) requests_running: AtomicU32,
+    /// Those that gave way and wait to go on: they have left the gate.
+    pub(crate) requests_preempted: AtomicU32,
+    pub(crate) preemptions: AtomicU64,
+    pub(crate) recomputed_tokens: AtomicU64,
     pub(crate) requests_finished: AtomicU64,
     pub(crate) requests_cancelled: AtomicU64,
     pub(crate) requests_failed: AtomicU64,
@@ -304,19 +308,22 @@ pub(crate) struct SharedStats {
 }
 
 impl SharedStats {
-    fn snapshot(&self, requests_waiting: u32) -> EngineStats {
+    /// With so many requests that wait at the gate.
+    fn snapshot(&self, at_gate: u32) -> EngineStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         EngineStats {
             steps: get(&self.steps),
             prompt_tokens: get(&self.prompt_tokens),
             completion_tokens: get(&self.completion_tokens),
             requests_running: self.requests_running.load(Ordering::Relaxed),
-            requests_waiting,
+            requests_waiting: at_gate + self.requests_preempted.load(Ordering::Relaxed),
             requests_finished: get(&self.requests_finished),
             requests_cancelled: get(&self.requests_cancelled),
             requests_failed: get(&self.requests_failed),
             cells_used: self.cells_used.load(Ordering::Relaxed),
             cells_total: self.cells_total,
+            preemptions: get(&self.preemptions),
+            recomputed_tokens: get(&self.recomputed_tokens),
             prefix_cache_queries: get(&self.prefix_cache_queries),
             prefix_cache_hits: get(&self.prefix_cache_hits),
             restarts: get(&self.restarts),

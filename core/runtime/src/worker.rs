@@ -366,8 +366,12 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     fn publish_load(&self) {
         let load = self.scheduler.load();
-        self.shared.stats.requests_running.store(load.running, Relaxed);
-        self.shared.stats.cells_used.store(load.cells_used, Relaxed);
+        let stats = &self.shared.stats;
+        stats.requests_running.store(load.running, Relaxed);
+        stats.requests_preempted.store(load.preempted, Relaxed);
+        stats.cells_used.store(load.cells_used, Relaxed);
+        stats.preemptions.store(load.preemptions.count, Relaxed);
+        stats.recomputed_tokens.store(load.preemptions.recomputed_tokens, Relaxed);
         self.shared.caches.resident(&load.prefix);
     }
 
@@ -400,6 +404,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         let failed = self.answers.values().map(readers).sum();
         self.shared.stats.requests_failed.fetch_add(failed, Relaxed);
         self.shared.stats.requests_running.store(0, Relaxed);
+        self.shared.stats.requests_preempted.store(0, Relaxed);
         self.shared.stats.cells_used.store(0, Relaxed);
         self.shared.caches.emptied();
         for (_, answer) in self.answers.drain() {

@@ -50,12 +50,15 @@ class EngineStats:
         prompt_tokens: Prompt tokens that were computed.
         completion_tokens: Tokens that were generated.
         requests_running: Requests that hold a sequence now.
-        requests_waiting: Requests in the queue now.
+        requests_waiting: Requests in the queue now, those that gave way to others included.
         requests_finished: Requests that ended by themselves.
         requests_cancelled: Requests that were cancelled.
         requests_failed: Requests that failed, deadlines included.
         cells_used: Cells of the KV cache that are taken now; one cell holds one token.
         cells_total: All cells of the KV cache.
+        preemptions: How often a request gave its cells up to others, as answers outgrew what there
+            is or its reader was behind. It goes on later, with the same answer.
+        recomputed_tokens: Tokens that were computed once more because of it.
         prefix_cache_queries: Prompt tokens of admitted requests that take part in the prefix cache.
         prefix_cache_hits: Those of them that were cached, and not computed anew.
         response_cache_queries: Requests that a stored answer could have served.
@@ -75,6 +78,8 @@ class EngineStats:
     requests_failed: int
     cells_used: int
     cells_total: int
+    preemptions: int
+    recomputed_tokens: int
     prefix_cache_queries: int
     prefix_cache_hits: int
     response_cache_queries: int

@@ -69,7 +69,7 @@ impl PrefixTree {
             self.split(top, resident - self.nodes.get(top).start)
         };
         ops.push(MemoryOp::Share { from: owner.seq, to: keeper, range: from..end });
-        let tip = self.descend(parent, &tokens[resident as usize..]);
+        let tip = self.descend(parent, &tokens[resident as usize..], lock);
         self.settle(tip, keeper, owner.priority);
         Some(self.relock(lock, tip, end))
     }
@@ -162,13 +162,13 @@ impl PrefixTree {
     }
 
     /// Follows `tokens` down from `parent` through nodes that are not resident, and adds what is
-    /// missing. All of them become resident. The last one is returned.
-    fn descend(&mut self, parent: NodeId, tokens: &[Token]) -> NodeId {
+    /// missing. All of them become resident. The last one is returned. `lock` is the owner's.
+    fn descend(&mut self, parent: NodeId, tokens: &[Token], lock: Option<LockId>) -> NodeId {
         let (mut node, mut rest) = (parent, tokens);
         while let Some(&first) = rest.first() {
             let child = self.nodes.get(node).children_with(first).next();
             let Some(child) = child else {
-                return if self.can_grow(node) {
+                return if self.can_grow(node, lock) {
                     self.grow(node, rest);
                     node
                 } else {
@@ -190,14 +190,16 @@ impl PrefixTree {
         node
     }
 
-    /// Whether a node may become longer instead of getting a child: nothing else ends in it.
-    fn can_grow(&self, id: NodeId) -> bool {
+    /// Whether a node may become longer instead of getting a child: nothing else ends in it, so that
+    /// nobody but the owner holds what is added.
+    fn can_grow(&self, id: NodeId, lock: Option<LockId>) -> bool {
         let node = self.nodes.get(id);
         node.parent.is_some()
             && node.resident
             && !node.has_children()
             && node.snapshot.is_none()
             && node.pins == 0
+            && node.locks.iter().all(|&other| Some(other) == lock)
     }
 
     fn grow(&mut self, id: NodeId, tokens: &[Token]) {

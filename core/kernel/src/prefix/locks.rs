@@ -90,6 +90,23 @@ impl PrefixTree {
         upper
     }
 
+    /// Cuts leaves off where the last of their locks ends, so that what nobody holds of them may leave.
+    /// Whether there were any to cut.
+    pub(crate) fn cut_at_locks(&mut self) -> bool {
+        let held_in_part = |&(_, id): &(_, NodeId)| {
+            let node = self.nodes.get(id);
+            let ends = node.locks.iter().map(|&lock| self.lock_length(lock));
+            let length = ends.max()?.saturating_sub(node.start);
+            let is_leaf = !self.has_resident_children(id);
+            (is_leaf && 0 < length && length < node.length()).then_some((id, length))
+        };
+        let cuts: Vec<(NodeId, u32)> = self.keepers.iter().filter_map(held_in_part).collect();
+        for &(id, length) in &cuts {
+            self.split(id, length);
+        }
+        !cuts.is_empty()
+    }
+
     /// Keeps the path to `node`'s end resident as long as anything else can make room.
     fn pin(&mut self, node: NodeId) {
         self.nodes.get_mut(node).pins += 1;

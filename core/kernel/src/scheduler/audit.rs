@@ -11,9 +11,10 @@ impl Scheduler {
     /// What does not hold.
     pub fn audit(&self) -> Result<(), String> {
         let cached = self.tree.as_ref().map_or(0, PrefixTree::resident_tokens);
-        let (reserved, total) = (self.cells_reserved(), self.config.context_tokens);
-        if reserved + cached > total {
-            return Err(format!("{reserved} cells are reserved and {cached} cached of {total}"));
+        let private: u32 = self.running.iter().flatten().map(Sequence::private_cells).sum();
+        let total = self.config.context_tokens;
+        if private + cached > total {
+            return Err(format!("{private} cells are in use and {cached} cached of {total}"));
         }
         if let Some(tree) = &self.tree {
             tree.audit()?;
@@ -41,6 +42,9 @@ impl Scheduler {
                 return Err(format!("{} is full and goes on", sequence.request));
             }
         }
+        if let Some(sequence) = self.running.iter().flatten().find(|s| s.preempted) {
+            return Err(format!("{} runs and is said to have given way", sequence.request));
+        }
         if let Some(sequence) = self.waiting.iter().find(|s| s.computed > 0 || s.lock.is_some()) {
             return Err(format!("{} waits with computed tokens", sequence.request));
         }
@@ -61,10 +65,18 @@ impl Scheduler {
             .filter_map(|(seq, s)| s.as_ref().map(|s| (seq, s.computed)))
     }
 
-    /// Whether a waiting request waits for something that comes by itself.
+    /// Whether a waiting request is overtaken: it waits for something that comes by itself, or for
+    /// its reader.
     #[must_use]
     pub fn is_held(&self, request: RequestId) -> bool {
-        self.waiting.iter().any(|s| s.request == request && s.hold.is_some())
+        let held = |s: &Sequence| s.hold.is_some() || s.is_paused();
+        self.waiting.iter().any(|s| s.request == request && held(s))
+    }
+
+    /// Whether a waiting request gave way to others.
+    #[must_use]
+    pub fn is_preempted(&self, request: RequestId) -> bool {
+        self.waiting.iter().any(|s| s.request == request && s.preempted)
     }
 
     /// How many of `tokens`, from the first, are resident for requests with this use of the cache.

@@ -6,9 +6,10 @@
 //! `prefill_chunk_tokens`, so that neither a long prompt nor a long forced text stops the others'
 //! streams; beside answers that are behind, prompts are.
 //!
-//! A request is admitted when a sequence is free and all the cells it can come to need are; nobody
-//! overtakes the first that could go on, so nobody starves. After a lack of cells nobody is admitted
-//! until a request ends, or the preempted one would take them again.
+//! A request is admitted when a sequence is free, and cells for it and for all that runs to grow for
+//! a while; nobody overtakes the first that could go on, so nobody starves. Whose reader is behind is
+//! not admitted, and gives way to others that wait. When the backend lacked cells that we count,
+//! nobody is admitted until a request ends, or the preempted one would take them again.
 
 use super::Scheduler;
 use super::sharing::Verdict;
@@ -21,6 +22,7 @@ impl Scheduler {
     pub fn plan(&mut self, plan: &mut Plan) {
         debug_assert!(!self.step_open, "the last plan was neither committed nor failed");
         plan.clear();
+        self.make_cells();
         plan.ops.append(&mut self.ops);
         let mut budget = self.config.batch_tokens as usize;
         budget -= self.plan_decodes(plan);
@@ -37,12 +39,13 @@ impl Scheduler {
         self.admit(plan, budget);
         self.tend_cache(plan);
         self.step_open = !plan.is_empty();
+        self.batches += u64::from(!plan.chunks.is_empty());
     }
 
     /// One token for each decoding sequence; `sequences_max ≤ batch_tokens`, so all fit.
     fn plan_decodes(&self, plan: &mut Plan) -> usize {
         for (seq, sequence) in numbered(&self.running) {
-            if !sequence.paused && sequence.is_decoding() {
+            if !sequence.is_paused() && sequence.is_decoding() {
                 plan.push(seq, sequence.computed, &sequence.tokens[sequence.computed..], 1);
             }
         }
@@ -61,7 +64,7 @@ impl Scheduler {
         // A scan for each chunk instead of a sorted list: nothing to allocate or to keep in step.
         while spent < budget
             && let Some((seq, sequence)) = numbered(&self.running)
-                .filter(|(_, s)| !s.paused && is_behind(s) && Some(s.arrival) > last)
+                .filter(|(_, s)| !s.is_paused() && is_behind(s) && Some(s.arrival) > last)
                 .min_by_key(|(_, s)| s.arrival)
         {
             spent += self.push_chunk(plan, seq, sequence, budget - spent);
@@ -71,25 +74,27 @@ impl Scheduler {
     }
 
     fn admit(&mut self, plan: &mut Plan, mut budget: usize) {
+        if self.cells_short && plan.chunks.is_empty() {
+            self.displace_paused(plan);
+        }
         let mut place = 0;
         while budget > 0
             && !self.cells_short
             && let Some(next) = self.waiting.get(place)
-            && let Some(free) = self.running.iter().position(Option::is_none)
         {
-            if self.still_holds(next) {
+            if next.is_paused() || self.still_holds(next) {
                 place += 1;
                 continue;
             }
-            let seq = SeqId(u32::try_from(free).expect("sequence ids are below 256"));
-            match self.try_admit(place, seq, plan) {
+            match self.try_admit(place, plan) {
                 Verdict::Held => place += 1,
+                // From the first again: who gives way may have come before those that were held.
+                Verdict::NoRoom if self.displace_paused(plan) => place = 0,
                 Verdict::NoRoom => return,
-                Verdict::Admitted => {
-                    let Some(sequence) = self.running[free].as_ref().filter(|s| !s.paused) else {
-                        continue;
-                    };
-                    budget -= self.push_chunk(plan, seq, sequence, budget);
+                Verdict::Admitted(seq) => {
+                    if let Some(sequence) = &self.running[seq.index()] {
+                        budget -= self.push_chunk(plan, seq, sequence, budget);
+                    }
                 }
             }
         }
@@ -123,6 +128,6 @@ impl Scheduler {
     }
 }
 
-fn numbered(running: &[Option<Sequence>]) -> impl Iterator<Item = (SeqId, &Sequence)> {
+pub(super) fn numbered(running: &[Option<Sequence>]) -> impl Iterator<Item = (SeqId, &Sequence)> {
     (0..).map(SeqId).zip(running).filter_map(|(seq, s)| s.as_ref().map(|s| (seq, s)))
 }

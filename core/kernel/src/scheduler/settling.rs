@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Scheduler;
 use super::caching::Compaction;
-use crate::prefix::Need;
 use crate::sequence::Lookup;
 use crate::{
     End, Ends, FinishReason, Goal, MemoryOp, Outcome, Output, Plan, Sample, SeqId, SequenceFailure,
@@ -20,7 +19,8 @@ impl Scheduler {
         self.settle_memory(plan, outcome);
         for chunk in &plan.chunks {
             if let Some(sequence) = self.running[chunk.seq.index()].as_mut() {
-                sequence.computed = chunk.start as usize + chunk.tokens.len();
+                let again = sequence.advance(chunk.start as usize + chunk.tokens.len());
+                self.preemptions.recomputed_tokens += again as u64;
             }
         }
         for (seq, failure) in &outcome.failures {
@@ -45,10 +45,10 @@ impl Scheduler {
     }
 
     /// Takes the failure of `plan`'s batch: every participant goes back to its last committed
-    /// length. Without cells, an idle prefix is evicted, or else the latest arrival preempted, and
-    /// the step tried again; an aborted step is tried again; any other failure ends the
-    /// participants and nobody else, unless it is the loss of the backend, which ends all that run.
-    /// `outcome` says how the memory operations went.
+    /// length. Without cells, an unused prefix is evicted, or else somebody gives way, and the step
+    /// is tried again; an aborted step is tried again; any other failure ends the participants and
+    /// nobody else, unless it is the loss of the backend, which ends all that run. `outcome` says
+    /// how the memory operations went.
     pub fn fail(&mut self, plan: &Plan, outcome: &Outcome, error: &StepError) {
         self.close_step();
         if let StepError::Lost(reason) = error {
@@ -182,6 +182,7 @@ impl Scheduler {
             return;
         }
         sequence.tokens.push(sample.token);
+        sequence.mu = sample.mu;
         self.outputs.push_back(Output::Token {
             request,
             token: sample.token,
@@ -215,29 +216,20 @@ impl Scheduler {
         }
     }
 
-    /// Reservation makes this a mismatch between our count of cells and the backend's. An idle
-    /// prefix gives way; without one, the latest arrival does, waits until another request has
-    /// ended, and starts over from its tokens; alone, it can't be served.
+    /// Since plans keep within `context_tokens`, this is a mismatch between our count of cells and the
+    /// backend's. As when cells run short, an unused prefix leaves or somebody gives way; who does
+    /// comes back when another request has ended. A request that is alone can't be served.
     fn preempt_for_cells(&mut self, plan: &Plan) {
-        let alone = self.running.iter().flatten().count() == 1;
-        let need = if alone { Need::Starvation } else { Need::Cap };
-        if let Some(tree) = &mut self.tree
-            && tree.evict(need, &mut self.ops).is_some()
-        {
+        if self.evict_unused() {
             return;
         }
-        let arrival = |seq: SeqId| self.running[seq.index()].as_ref().map(|s| s.arrival);
-        let Some(latest) = plan.chunks.iter().map(|c| c.seq).max_by_key(|&seq| arrival(seq)) else {
-            return;
-        };
-        if alone {
-            self.end_failed(latest, SequenceFailure::NoCells);
-            return;
-        }
-        self.keep_computed(latest);
-        if let Some(sequence) = self.release(latest) {
-            self.requeue(sequence);
+        if let Some(seq) = self.next_to_give_way() {
+            self.preempt(seq);
             self.cells_short = true;
+            return;
+        }
+        for chunk in &plan.chunks {
+            self.end_failed(chunk.seq, SequenceFailure::NoCells);
         }
     }
 }

@@ -14,17 +14,21 @@ use crate::{Output, Plan, RequestId, Reuse, SeqId, Tier, Token};
 /// What admission says of a waiting request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It has a sequence now.
-    Admitted,
+    /// It has this sequence now.
+    Admitted(SeqId),
     /// It waits for something that comes by itself; others may be admitted before it.
     Held,
-    /// There is no room for it, and nobody is admitted before it.
+    /// There is no sequence or no room for it, and nobody is admitted before it.
     NoRoom,
 }
 
 impl Scheduler {
-    /// Admits the waiting request at `place` on `seq`, if it need not wait.
-    pub(super) fn try_admit(&mut self, place: usize, seq: SeqId, plan: &mut Plan) -> Verdict {
+    /// Admits the waiting request at `place`, if it need not wait.
+    pub(super) fn try_admit(&mut self, place: usize, plan: &mut Plan) -> Verdict {
+        let Some(free) = self.running.iter().position(Option::is_none) else {
+            return Verdict::NoRoom;
+        };
+        let seq = SeqId(u32::try_from(free).expect("sequence ids are below 256"));
         let mut found = match self.look_up(place) {
             Ok(found) => found,
             Err(hold) => {
@@ -38,7 +42,7 @@ impl Scheduler {
         }
         let Some(sequence) = self.waiting.remove(place) else { return Verdict::NoRoom };
         self.start(sequence, found, seq, plan);
-        Verdict::Admitted
+        Verdict::Admitted(seq)
     }
 
     /// What there is of a request's prompt, or what it should wait for.
@@ -77,8 +81,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether all the cells that a request can come to need are there beside what is found, or
-    /// beside less of it; idle prefixes give way.
+    /// Whether the cells that a request needs to begin are there beside what is found, or beside
+    /// less of it, with room for all that runs to grow; idle prefixes give way.
     fn make_room(&mut self, place: usize, found: &mut Match, plan: &mut Plan) -> bool {
         if self.make_room_beside(place, found, plan) {
             return true;
@@ -97,8 +101,9 @@ impl Scheduler {
     }
 
     fn make_room_beside(&mut self, place: usize, found: &Match, plan: &mut Plan) -> bool {
-        let needed = self.waiting[place].cells_needed().saturating_sub(found.resident);
-        let reserved = self.cells_reserved();
+        let needed = self.waiting[place].cells_wanted(self.config.growth_tokens);
+        let needed = needed.saturating_sub(found.resident);
+        let reserved = self.cells_wanted();
         let total = self.config.context_tokens;
         let need = if self.is_idle() { Need::Starvation } else { Need::Cap };
         let Some(tree) = &mut self.tree else { return reserved + needed <= total };
@@ -126,6 +131,7 @@ impl Scheduler {
             sequence.admit();
             self.outputs.push_back(Output::Admitted { request: sequence.request });
         }
+        self.preemptions.resumed += u64::from(std::mem::take(&mut sequence.preempted));
         if let Some(tree) = &mut self.tree {
             // What it does not share is neither held nor used again because of it.
             tree.cut_if_longer(&mut found);
@@ -183,5 +189,5 @@ fn leader(
 
 /// Whether more of its prompt will be in the cache soon.
 fn is_leading(sequence: &Sequence) -> bool {
-    sequence.is_prefilling() && !sequence.paused && sequence.cache.namespace().is_some()
+    sequence.is_prefilling() && !sequence.is_paused() && sequence.cache.namespace().is_some()
 }

@@ -5,4 +5,4 @@ mod clock;
 mod scripted;
 
 pub use clock::VirtualClock;
-pub use scripted::{ScriptedBackend, StepFault};
+pub use scripted::{SCRIPTED_PANIC, ScriptedBackend, StepFault};

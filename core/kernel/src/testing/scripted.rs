@@ -23,6 +23,11 @@ pub enum StepFault {
     },
     /// The n-th sampled sequence fails, the others succeed.
     Sequence(usize),
+    /// It panics, with so many of the plan's operations and then of its chunks done.
+    Panic {
+        /// Operations, and chunks after them.
+        done: usize,
+    },
 }
 
 /// The scripted backend.
@@ -36,6 +41,10 @@ pub struct ScriptedBackend {
     memory: Vec<Option<Vec<Cell>>>,
     /// What each running sequence's answer is, as a matcher would have followed it.
     said: Vec<Vec<Token>>,
+    /// What each running sequence's sampler has learnt, as Mirostat's would.
+    mu: Vec<Option<f64>>,
+    /// Running sequences that could not be cut: they fail when they are computed next.
+    broken: Vec<bool>,
     snapshots: HashMap<SnapshotId, Saved>,
     /// One entry a step; `None` and an empty script are success.
     faults: VecDeque<Option<StepFault>>,
@@ -72,6 +81,8 @@ impl ScriptedBackend {
                 .chain((0..keepers).map(|_| Some(Vec::new())))
                 .collect(),
             said: vec![Vec::new(); running as usize],
+            mu: vec![None; running as usize],
+            broken: vec![false; running as usize],
             snapshots: HashMap::new(),
             faults: VecDeque::new(),
             refusals: 0,
@@ -97,7 +108,8 @@ impl ScriptedBackend {
         self
     }
 
-    /// Refuses one in `refusals` of the memory operations that may be refused; 0 for none.
+    /// Refuses one in `refusals` of the memory operations that may be refused, or, where they cut
+    /// a sequence, that may fail it; 0 for none.
     pub fn refuse_one_in(&mut self, refusals: u64) {
         self.refusals = refusals;
     }
@@ -124,6 +136,12 @@ impl ScriptedBackend {
     pub fn lose_snapshot(&mut self, snapshot: SnapshotId) {
         self.snapshots.remove(&snapshot);
         self.has_refused = true;
+    }
+
+    /// Whether `seq` fails when it is computed next, as it could not be cut.
+    #[must_use]
+    pub fn is_broken(&self, seq: SeqId) -> bool {
+        self.broken.get(seq.index()).is_some_and(|&broken| broken)
     }
 
     /// Whether anything was refused or lost so far.
@@ -173,6 +191,20 @@ impl ScriptedBackend {
         (all.split_off(tokens.len()), Ends::No)
     }
 
+    /// What a sampler has learnt with `token`, after what it had learnt `before`: what every correct
+    /// schedule must produce.
+    #[must_use]
+    pub fn mu_after(&self, before: Option<f64>, token: Token) -> f64 {
+        before.unwrap_or(1.0) / 2.0 + f64::from(token.0)
+    }
+
+    /// What `seq` takes its answer to be so far, if it is open.
+    #[must_use]
+    pub fn said_on(&self, seq: SeqId) -> Option<&[Token]> {
+        self.memory[seq.index()].as_ref()?;
+        self.said.get(seq.index()).map(Vec::as_slice)
+    }
+
     /// The score of `token` after `before`: what every correct schedule must produce.
     #[must_use]
     pub fn score(&self, before: &[Token], token: Token) -> TokenScore {
@@ -186,11 +218,12 @@ impl ScriptedBackend {
     /// Whether the operation was done.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
-            MemoryOp::Open { seq, answer, .. } => {
+            MemoryOp::Open { seq, answer, mu, .. } => {
                 let slot = &mut self.memory[seq.index()];
                 assert!(slot.is_none(), "{seq} was opened twice");
                 *slot = Some(Vec::new());
                 self.said[seq.index()].clone_from(answer);
+                self.mu[seq.index()] = *mu;
             }
             MemoryOp::Truncate { seq, from } => {
                 let from = (*from as usize).min(self.open(*seq).len());
@@ -203,6 +236,7 @@ impl ScriptedBackend {
                 let cells = slot.take();
                 assert!(cells.is_some(), "{seq} was released but never opened");
                 *slot = keeps.then(Vec::new);
+                self.broken.get_mut(seq.index()).into_iter().for_each(|broken| *broken = false);
                 self.cells.free(&cells.unwrap_or_default());
             }
             MemoryOp::Share { from, to, range } => {
@@ -291,6 +325,8 @@ impl ScriptedBackend {
         let refusable = matches!(
             op,
             MemoryOp::Share { .. }
+                | MemoryOp::Replace { .. }
+                | MemoryOp::Truncate { .. }
                 | MemoryOp::Save { .. }
                 | MemoryOp::Restore { .. }
                 | MemoryOp::Compact { .. }
@@ -300,6 +336,23 @@ impl ScriptedBackend {
         }
         self.refusable += 1;
         self.refusable.is_multiple_of(self.refusals)
+    }
+
+    /// Something is not done, and what was to come of it is missing.
+    fn refuse(&mut self, op: &MemoryOp, at: usize, outcome: &mut Outcome) {
+        self.has_refused = true;
+        let MemoryOp::Truncate { seq, .. } = op else {
+            outcome.refused.push(at);
+            return;
+        };
+        match self.broken.get_mut(seq.index()) {
+            Some(broken) => *broken = true,
+            // A prefix that can't be cut is not kept.
+            None => {
+                let all = std::mem::take(self.open(*seq));
+                self.cells.free(&all);
+            }
+        }
     }
 
     fn compute(&mut self, plan: &Plan, chunk: &Chunk) {
@@ -334,22 +387,35 @@ impl ScriptedBackend {
         }
     }
 
-    fn run(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
+    fn run(
+        &mut self,
+        plan: &Plan,
+        fault: Option<StepFault>,
+        outcome: &mut Outcome,
+    ) -> Result<(), StepError> {
         let refused = |op: &MemoryOp, chunk: &Chunk| match op {
             MemoryOp::Share { to, .. } => *to == chunk.seq,
             _ => false,
         };
-        let takes_part =
-            |chunk: &&Chunk| !outcome.refused.iter().any(|&at| refused(&plan.ops[at], chunk));
-        let chunks: Vec<&Chunk> = plan.chunks.iter().filter(takes_part).collect();
-        // The script has an entry for each batch that was planned.
-        let fault = if plan.chunks.is_empty() { None } else { self.faults.pop_front().flatten() };
+        let is_left_out =
+            |chunk: &Chunk| outcome.refused.iter().any(|&at| refused(&plan.ops[at], chunk));
+        let (broken, chunks): (Vec<&Chunk>, Vec<&Chunk>) = plan
+            .chunks
+            .iter()
+            .filter(|chunk| !is_left_out(chunk))
+            .partition(|chunk| self.is_broken(chunk.seq));
         if chunks.is_empty() {
+            outcome.failures.extend(broken.iter().map(|chunk| (chunk.seq, uncut())));
             return Ok(());
         }
         self.steps += 1;
         let tokens: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
         let has_cells = tokens <= self.cells.available();
+        if let Some(StepFault::Panic { done }) = fault {
+            let left = done.saturating_sub(plan.ops.len());
+            chunks.iter().take(left).for_each(|chunk| self.compute(plan, chunk));
+            panic_quietly();
+        }
         if let Some(StepFault::Step { error, partial }) = fault {
             for chunk in chunks.iter().take(partial) {
                 self.compute(plan, chunk);
@@ -359,6 +425,7 @@ impl ScriptedBackend {
         if !has_cells {
             return Err(StepError::NoCells);
         }
+        outcome.failures.extend(broken.iter().map(|chunk| (chunk.seq, uncut())));
         for chunk in &chunks {
             self.compute(plan, chunk);
         }
@@ -386,6 +453,8 @@ impl ScriptedBackend {
         let said = &self.said[seq.index()];
         assert!(tokens.ends_with(said), "{seq} goes on from another answer than it was given");
         let (token, is_end) = self.next_token(&tokens);
+        let mu = Some(self.mu_after(self.mu[seq.index()], token));
+        self.mu[seq.index()] = mu;
         let (mut forced, mut ends) = (Vec::new(), Ends::Before);
         if !is_end {
             tokens.push(token);
@@ -394,7 +463,7 @@ impl ScriptedBackend {
             said.push(token);
             said.extend_from_slice(&forced);
         }
-        Sample { seq, token, logprob: None, top: Vec::new(), forced, ends }
+        Sample { seq, token, logprob: None, top: Vec::new(), mu, forced, ends }
     }
 }
 
@@ -405,15 +474,33 @@ impl Backend for ScriptedBackend {
             self.lose_memory();
             return Err(StepError::Lost(reason));
         }
+        // The script has an entry for each batch that was planned.
+        let fault = if plan.chunks.is_empty() { None } else { self.faults.pop_front().flatten() };
         for (at, op) in plan.ops.iter().enumerate() {
+            if let Some(StepFault::Panic { done }) = fault
+                && at == done
+            {
+                panic_quietly();
+            }
             if self.refuses(op) || !self.apply(op, outcome) {
-                self.has_refused = true;
-                outcome.refused.push(at);
+                self.refuse(op, at, outcome);
             }
         }
         self.check_batch(plan);
-        let result = self.run(plan, outcome);
+        let result = self.run(plan, fault, outcome);
         outcome.extent = Some(self.cells.extent());
         result
     }
+}
+
+/// What a panic that was scripted carries.
+pub const SCRIPTED_PANIC: &str = "scripted";
+
+/// Panics without a word on standard error.
+fn panic_quietly() -> ! {
+    std::panic::resume_unwind(Box::new(SCRIPTED_PANIC))
+}
+
+fn uncut() -> SequenceFailure {
+    SequenceFailure::Compute("scripted: not cut".to_owned())
 }

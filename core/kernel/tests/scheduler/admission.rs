@@ -21,27 +21,28 @@ fn the_first_waiting_request_is_never_overtaken() {
 }
 
 #[test]
-fn a_request_is_admitted_only_with_all_the_cells_it_can_come_to_need() {
-    let mut rig = Rig::new();
+fn a_request_is_admitted_only_with_all_the_cells_to_begin() {
+    let mut rig = Rig::growing(u32::MAX);
     // The last token of an answer is sampled and never computed, so 41 tokens need 40 cells.
     let first = rig.submit(1, 40);
     let second = rig.submit(21, 20);
     let third = rig.submit(11, 11);
     assert_eq!(rig.step(), [(first, 1), (second, 15)]);
     assert_eq!(rig.step(), [(first, 1), (second, 6)], "2 tokens of the budget are left");
-    assert_eq!(rig.running_and_waiting(), (2, 1), "20 cells are left and 21 needed");
+    assert_eq!(rig.running_and_waiting(), (2, 1), "20 cells are left and 21 wanted");
     assert_eq!(rig.admissions(third), 0);
 }
 
 #[test]
 fn requests_may_fill_the_memory_to_the_last_cell() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::growing(u32::MAX);
     let exact = [rig.submit(1, 40), rig.submit(21, 20), rig.submit(11, 10)];
     rig.step();
     rig.step();
     assert_eq!(rig.running_and_waiting(), (3, 0));
     rig.run();
     assert_eq!(exact.map(|request| rig.answer(request).len()), [40, 20, 10]);
+    assert_eq!(rig.scheduler.load().preemptions.count, 0);
 }
 
 #[test]

@@ -228,16 +228,16 @@ fn a_preempted_request_can_be_cancelled() {
 }
 
 #[test]
-fn a_later_arrival_that_was_paused_does_not_come_back_before_an_earlier_one() {
+fn without_cells_who_is_behind_gives_way_before_who_goes_on() {
     let mut rig = Rig::new();
     let first = rig.submit(2, 4);
     let second = rig.submit(2, 20);
     let third = rig.submit(2, 20);
     rig.step();
-    rig.scheduler.pause(third);
+    rig.scheduler.pause(second);
     rig.failing_step(StepError::NoCells, 0);
-    assert_eq!(rig.computed(second), None, "only who takes part can give way");
-    rig.scheduler.resume(third);
+    assert_eq!(rig.computed(second), None, "the third came later, but goes on");
+    rig.scheduler.resume(second);
     rig.failing_step(StepError::NoCells, 0);
     while rig.end(first).is_none() {
         assert_eq!(rig.step(), [(first, 1)]);

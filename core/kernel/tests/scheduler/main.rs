@@ -6,6 +6,7 @@ mod caching;
 mod ending;
 mod failing;
 mod forcing;
+mod growing;
 mod pausing;
 mod rig;
 mod scoring;

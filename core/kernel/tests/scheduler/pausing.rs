@@ -7,7 +7,7 @@ use crate::rig::{Ended, Rig};
 const LENGTH: Option<Ended> = Some(Ended::Finished(FinishReason::Length));
 
 #[test]
-fn a_paused_reader_keeps_its_cells_and_is_not_computed() {
+fn a_paused_reader_keeps_its_cells_while_nobody_needs_them_and_is_not_computed() {
     let mut rig = Rig::new();
     let paused = rig.submit(3, 9);
     let other = rig.submit(3, 9);

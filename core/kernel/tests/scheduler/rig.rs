@@ -50,6 +50,20 @@ impl Rig {
         Self::on(config, backend(&config, config.context_tokens))
     }
 
+    /// A rig with [`bounds`] in which requests are admitted with `tokens` to grow by.
+    pub(crate) fn growing(tokens: u32) -> Self {
+        let config = bounds().validate().expect("valid bounds");
+        let config = SchedulerConfig { growth_tokens: tokens, ..config };
+        Self::on(config, backend(&config, config.context_tokens))
+    }
+
+    /// The same with a prefix cache, as [`Self::caching`].
+    pub(crate) fn growing_and_caching(tokens: u32, residents: u32, idle_tokens_max: u32) -> Self {
+        let config = caching(residents, idle_tokens_max);
+        let config = SchedulerConfig { growth_tokens: tokens, ..config };
+        Self::on(config, backend(&config, config.context_tokens))
+    }
+
     /// A rig with [`bounds`] whose backend has only `cells` cells.
     pub(crate) fn short_of_cells(cells: u32) -> Self {
         let config = bounds().validate().expect("valid bounds");
@@ -94,17 +108,7 @@ impl Rig {
 
     /// A rig with [`bounds`] and a prefix cache with `residents` keepers, which saves what leaves.
     pub(crate) fn caching(residents: u32, idle_tokens_max: u32) -> Self {
-        let config = SchedulerConfig {
-            prefix: PrefixConfig {
-                residents_max: residents,
-                idle_tokens_max,
-                idle_tokens_beside_batch_max: idle_tokens_max,
-                snapshots: true,
-                worthwhile_tokens_min: 4,
-                ..PrefixConfig::OFF
-            },
-            ..bounds().validate().expect("valid bounds")
-        };
+        let config = caching(residents, idle_tokens_max);
         Self::on(config, backend(&config, config.context_tokens))
     }
 
@@ -172,6 +176,15 @@ impl Rig {
     pub(crate) fn spill(&mut self) {
         for snapshot in self.scheduler.snapshots_coldest_first() {
             self.scheduler.place_snapshot(snapshot, SnapshotPlace::Away);
+        }
+    }
+
+    /// Says of every snapshot that was asked for that it is in the host's memory.
+    pub(crate) fn fetch(&mut self) {
+        for asked in self.asked.drain(..) {
+            if let Output::Fetch { snapshot } = asked {
+                self.scheduler.place_snapshot(snapshot, SnapshotPlace::Ready(Tier::Host));
+            }
         }
     }
 
@@ -372,6 +385,21 @@ impl Ended {
             End::DeadlineExceeded => Self::DeadlineExceeded,
             End::Failed(failure) => Self::Failed((**failure).clone()),
         }
+    }
+}
+
+/// [`bounds`] with a prefix cache.
+fn caching(residents: u32, idle_tokens_max: u32) -> SchedulerConfig {
+    SchedulerConfig {
+        prefix: PrefixConfig {
+            residents_max: residents,
+            idle_tokens_max,
+            idle_tokens_beside_batch_max: idle_tokens_max,
+            snapshots: true,
+            worthwhile_tokens_min: 4,
+            ..PrefixConfig::OFF
+        },
+        ..bounds().validate().expect("valid bounds")
     }
 }
 

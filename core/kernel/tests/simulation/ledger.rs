@@ -7,8 +7,8 @@ use std::ops::AddAssign;
 
 use indwell_kernel::testing::ScriptedBackend;
 use indwell_kernel::{
-    CacheUse, End, FinishReason, Goal, Output, Request, RequestId, SequenceFailure, StepError,
-    Timestamp, Token,
+    CacheUse, End, FinishReason, Goal, Output, Request, RequestId, Sample, SequenceFailure,
+    StepError, Timestamp, Token,
 };
 
 /// Why the scheduler was called, which says which ends are due.
@@ -50,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) cached: Option<u32>,
     /// The first token of its prompt whose score is still to be told.
     pub(crate) scored: usize,
+    /// What its sampler has learnt.
+    pub(crate) mu: Option<f64>,
 }
 
 impl Entry {
@@ -107,6 +109,7 @@ impl Ledger {
             cache: request.cache,
             cached: None,
             scored: if request.prompt_logprobs { 1 } else { request.prompt.len() },
+            mu: None,
         };
         self.live.insert(request.id, entry);
         self.count += 1;
@@ -187,6 +190,23 @@ impl Ledger {
                 Ok((phase == Phase::Waiting).then_some(length))
             }
         }
+    }
+
+    /// Checks that a request's sampler goes on from what it had learnt, whatever came between, and
+    /// enters what it has learnt now.
+    pub(crate) fn learn(
+        &mut self,
+        request: RequestId,
+        sample: &Sample,
+        oracle: &ScriptedBackend,
+    ) -> Result<(), String> {
+        let Some(entry) = self.live.get_mut(&request) else { return Ok(()) };
+        let due = Some(oracle.mu_after(entry.mu, sample.token));
+        if sample.mu != due {
+            return Err(format!("{request} has learnt {:?} instead of {due:?}", sample.mu));
+        }
+        entry.mu = due;
+        Ok(())
     }
 
     /// What the `nth` request that ended has come to, if as many have.
@@ -281,7 +301,10 @@ fn is_due(
             entry.goal == Goal::Cache
         }
         (End::Failed(why), Cause::Commit(failed)) => {
-            failed.contains(&id) && **why == SequenceFailure::Sampling("scripted".to_owned())
+            let scripted = |text: &String| text.starts_with("scripted");
+            failed.contains(&id)
+                && matches!(&**why, SequenceFailure::Sampling(text) | SequenceFailure::Compute(text)
+                    if scripted(text))
         }
         (End::Failed(why), Cause::Fail(StepError::Fatal(_), participants)) => {
             participants.contains(&id) && **why == SequenceFailure::Compute("scripted".to_owned())

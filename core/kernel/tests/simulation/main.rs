@@ -2,7 +2,8 @@
 //! requests, cancellations, deadlines, pauses and faults, checked after every step against the
 //! accounts, the backend's memory and what each request gets alone.
 //!
-//! `INDWELL_SIM_SCHEDULES` sets how many schedules run, `INDWELL_SIM_SEED` replays one.
+//! `INDWELL_SIM_SCHEDULES` sets how many schedules run, and `INDWELL_SIM_FIRST` the first one's seed, 0 by
+//! default. `INDWELL_SIM_SEED` replays one.
 
 mod ledger;
 mod random;
@@ -12,6 +13,7 @@ mod scenario;
 mod tally;
 mod world;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -19,7 +21,7 @@ use sabotage::Sabotage;
 use tally::Tally;
 use world::World;
 
-const SCHEDULES: u64 = 30_000;
+const SCHEDULES: u64 = 100_000;
 
 #[test]
 fn every_schedule_keeps_the_invariants_and_ends() {
@@ -29,7 +31,8 @@ fn every_schedule_keeps_the_invariants_and_ends() {
         return;
     }
     let schedules = from_env("INDWELL_SIM_SCHEDULES").unwrap_or(SCHEDULES);
-    let tally = run_all(schedules).unwrap_or_else(|(seed, wrong)| {
+    let first = from_env("INDWELL_SIM_FIRST").unwrap_or(0);
+    let tally = run_all(first..first + schedules).unwrap_or_else(|(seed, wrong)| {
         panic!(
             "seed {seed}: {wrong}\nreplay it with: INDWELL_SIM_SEED={seed} \
              cargo test -p indwell-kernel --test simulation"
@@ -62,12 +65,13 @@ fn a_broken_driver_is_caught() {
     }
 }
 
-/// Runs seeds `0..schedules` on all processors; the first wrong one, if any is.
-fn run_all(schedules: u64) -> Result<Tally, (u64, String)> {
+/// Runs `seeds` on all processors; the first wrong one, if any is.
+fn run_all(seeds: Range<u64>) -> Result<Tally, (u64, String)> {
     let workers = thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let share = |worker: u64| {
         let mut sum = Tally::default();
-        for seed in (worker..schedules).step_by(usize::try_from(workers).expect("few workers")) {
+        let own = seeds.start + worker..seeds.end;
+        for seed in own.step_by(usize::try_from(workers).expect("few workers")) {
             sum += run(seed, None).map_err(|wrong| (seed, wrong))?;
         }
         Ok(sum)
@@ -107,6 +111,10 @@ fn check_coverage(tally: &Tally) {
         ("refused", tally.refused),
         ("chunked prefills", tally.chunked_prefills),
         ("preemptions", tally.preemptions),
+        ("preemptions for a mismatch", tally.mismatches),
+        ("resumed requests", tally.resumed),
+        ("recomputed tokens", tally.recomputed_tokens),
+        ("panics", tally.panics),
         ("failed steps", tally.failed_steps),
         ("losses of the backend", tally.losses),
         ("forced tokens", tally.forced_tokens),

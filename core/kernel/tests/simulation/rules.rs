@@ -38,6 +38,7 @@ pub(crate) fn check_plan(
     check_chunks(plan, &held)?;
     check_budget(plan, config, &held)?;
     check_order(plan, &held)?;
+    check_room(plan, scheduler, config)?;
     check_queue(plan, scheduler, ledger)
 }
 
@@ -52,11 +53,18 @@ pub(crate) fn check_memory(
     computed_chunks: usize,
 ) -> Result<(), String> {
     let refused: Vec<SeqId> = refused_requests(plan, outcome).collect();
-    let takes_part = |seq: SeqId| !refused.contains(&seq);
+    let takes_part = |seq: SeqId| !refused.contains(&seq) && !backend.is_broken(seq);
     let mut added = 0;
     for sequence in &held(plan, scheduler, ledger)? {
         let Held { seq, request, entry, computed, .. } = sequence;
         let participants = plan.chunks.iter().filter(|chunk| takes_part(chunk.seq));
+        let answer = &entry.tokens[entry.prompt_tokens..];
+        if !backend.said_on(*seq).is_some_and(|said| said.starts_with(answer)) {
+            return Err(format!("{request} goes on from another answer than it was told"));
+        }
+        if backend.is_broken(*seq) {
+            continue;
+        }
         let ran = participants.take(computed_chunks).find(|c| c.seq == *seq);
         let new = ran.map_or(0, |chunk| chunk.tokens.len());
         let length = if takes_part(*seq) { computed + new } else { 0 };
@@ -192,10 +200,51 @@ fn check_order(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
     }
 }
 
+/// No plan needs more cells than there are.
+fn check_room(plan: &Plan, scheduler: &Scheduler, config: &SchedulerConfig) -> Result<(), String> {
+    let (used, added) = (scheduler.load().cells_used as usize, plan.tokens.len());
+    if used + added > config.context_tokens as usize {
+        return Err(format!("{added} tokens are planned beside {used} cells in use"));
+    }
+    Ok(())
+}
+
+/// Checks who of those that ran `before` gave way as `plan` was made: a request whose reader is not
+/// behind only if all that go on came earlier, so that the earliest never does.
+pub(crate) fn check_who_gave_way(
+    before: &[RequestId],
+    plan: &Plan,
+    scheduler: &Scheduler,
+    ledger: &Ledger,
+) -> Result<(), String> {
+    // Who gave way and was taken back at once, before one that waits for a snapshot, gave way too.
+    let opened = |id: &RequestId| {
+        let mut ops = plan.ops.iter();
+        ops.any(|op| matches!(op, MemoryOp::Open { seq, .. } if scheduler.request_on(*seq) == Some(*id)))
+    };
+    let running: Vec<RequestId> = running(scheduler).filter(|id| !opened(id)).collect();
+    let went_on = before.iter().filter(|id| ledger.live.get(*id).is_some_and(|e| !e.paused));
+    let (stayed, gave_way): (Vec<&RequestId>, Vec<&RequestId>) =
+        went_on.partition(|id| running.contains(id));
+    for id in gave_way {
+        if let Some(later) = stayed.iter().find(|stayed| **stayed > id) {
+            return Err(format!("{id} gave way, and {later}, which came later, did not"));
+        }
+        if stayed.is_empty() {
+            return Err(format!("{id} gave way to nobody"));
+        }
+    }
+    Ok(())
+}
+
+/// The requests that have a sequence.
+pub(crate) fn running(scheduler: &Scheduler) -> impl Iterator<Item = RequestId> + '_ {
+    scheduler.computed_lengths().filter_map(|(seq, _)| scheduler.request_on(seq))
+}
+
 /// Whoever got a sequence came before everybody who still waits for one and could go on.
 fn check_queue(plan: &Plan, scheduler: &Scheduler, ledger: &Ledger) -> Result<(), String> {
-    let running: Vec<RequestId> =
-        scheduler.computed_lengths().filter_map(|(seq, _)| scheduler.request_on(seq)).collect();
+    let running: Vec<RequestId> = running(scheduler).collect();
     let ready = |id: &&RequestId| !running.contains(id) && !scheduler.is_held(**id);
     let Some(first) = ledger.live.keys().find(ready) else { return Ok(()) };
     for op in &plan.ops {

@@ -13,8 +13,15 @@ pub(crate) enum Sabotage {
     LosesForced,
     ForgesToken,
     SwapsTokens,
+    ForgetsAnswer,
+    ForgetsMu,
+    DropsSave,
+    DropsRestore,
+    HidesRefusals,
+    HidesPanic,
     CommitsFailedStep,
     ForgetsPause,
+    ForgetsResume,
     ForgetsDeadline,
     LosesToken,
     LosesEnd,
@@ -22,15 +29,22 @@ pub(crate) enum Sabotage {
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::DropsTruncate,
         Self::DropsRelease,
         Self::LosesSample,
         Self::LosesForced,
         Self::ForgesToken,
         Self::SwapsTokens,
+        Self::ForgetsAnswer,
+        Self::ForgetsMu,
+        Self::DropsSave,
+        Self::DropsRestore,
+        Self::HidesRefusals,
+        Self::HidesPanic,
         Self::CommitsFailedStep,
         Self::ForgetsPause,
+        Self::ForgetsResume,
         Self::ForgetsDeadline,
         Self::LosesToken,
         Self::LosesEnd,
@@ -41,6 +55,16 @@ impl Sabotage {
         match self {
             Self::DropsTruncate => plan.ops.retain(|op| !matches!(op, MemoryOp::Truncate { .. })),
             Self::DropsRelease => plan.ops.retain(|op| !matches!(op, MemoryOp::Release { .. })),
+            Self::DropsSave => plan.ops.retain(|op| !matches!(op, MemoryOp::Save { .. })),
+            Self::DropsRestore => plan.ops.retain(|op| !matches!(op, MemoryOp::Restore { .. })),
+            Self::ForgetsAnswer | Self::ForgetsMu => plan.ops.iter_mut().for_each(|op| {
+                let MemoryOp::Open { answer, mu, .. } = op else { return };
+                if self == Self::ForgetsMu {
+                    *mu = None;
+                } else {
+                    answer.clear();
+                }
+            }),
             _ => {}
         }
     }
@@ -65,6 +89,7 @@ impl Sabotage {
                 samples[0].token = samples[1].token;
                 samples[1].token = first;
             }
+            Self::HidesRefusals => outcome.refused.clear(),
             _ => {}
         }
     }

@@ -22,6 +22,12 @@ pub(crate) struct Scenario {
     pub(crate) finishes: u32,
     pub(crate) pauses: u32,
     pub(crate) faults: u32,
+    /// Steps in which the backend panics, one in so many: the last of a schedule.
+    pub(crate) panics: u32,
+    /// Requests that come several at once with one prompt, one in so many.
+    pub(crate) several: u32,
+    /// Tokens of an answer, at most.
+    pub(crate) max_tokens: u32,
     /// Requests with a deadline, one in so many.
     pub(crate) deadlines: u32,
     /// Requests that bypass the prefix cache, and that want no more than a prefix kept.
@@ -61,6 +67,9 @@ impl Scenario {
             finishes: random.pick(&[0, 8, 30]),
             pauses: random.pick(&[0, 3, 12]),
             faults: random.pick(&[0, 0, 3, 10]),
+            panics: random.pick(&[0, 0, 0, 0, 40]),
+            several: random.pick(&[0, 3, 8]),
+            max_tokens: random.pick(&[40, 40, 120]),
             deadlines: random.pick(&[0, 2, 6]),
             bypasses: random.pick(&[0, 3, 10]),
             pins: random.pick(&[0, 6, 20]),
@@ -85,7 +94,9 @@ fn config(random: &mut Random) -> SchedulerConfig {
         prefill_chunk_tokens: Some(i64::from(random.within(1..=batch))),
     };
     let config = options.validate().expect("drawn within the limits");
-    SchedulerConfig { prefix: prefix(random, context), ..config }
+    // The last is what reserves whole answers.
+    let growth_tokens = random.pick(&[0, 0, 1, 4, 16, u32::MAX]);
+    SchedulerConfig { growth_tokens, prefix: prefix(random, context), ..config }
 }
 
 fn prefix(random: &mut Random, context: u32) -> PrefixConfig {

@@ -13,6 +13,12 @@ pub(crate) struct Tally {
     pub(crate) refused: u64,
     pub(crate) chunked_prefills: u64,
     pub(crate) preemptions: u64,
+    /// Of them: for want of cells that the backend should have had.
+    pub(crate) mismatches: u64,
+    pub(crate) resumed: u64,
+    pub(crate) computed_tokens: u64,
+    pub(crate) recomputed_tokens: u64,
+    pub(crate) panics: u64,
     pub(crate) failed_steps: u64,
     /// Times that the backend was lost with all its memory.
     pub(crate) losses: u64,
@@ -40,6 +46,11 @@ impl AddAssign for Tally {
         self.refused += other.refused;
         self.chunked_prefills += other.chunked_prefills;
         self.preemptions += other.preemptions;
+        self.mismatches += other.mismatches;
+        self.resumed += other.resumed;
+        self.computed_tokens += other.computed_tokens;
+        self.recomputed_tokens += other.recomputed_tokens;
+        self.panics += other.panics;
         self.failed_steps += other.failed_steps;
         self.losses += other.losses;
         self.forced_tokens += other.forced_tokens;

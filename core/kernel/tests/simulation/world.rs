@@ -1,19 +1,19 @@
 //! One schedule: a scheduler, a scripted backend, callers who change their minds, and the checks
 //! after every step. First turmoil, then calm, in which everything has to end.
 
+mod steps;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use indwell_kernel::testing::{ScriptedBackend, StepFault, VirtualClock};
+use indwell_kernel::testing::{ScriptedBackend, VirtualClock};
 use indwell_kernel::{
-    AdmissionGate, Backend, CacheUse, Draws, FinishReason, Goal, Load, MemoryOp, Namespace,
-    NamespaceField, Outcome, Output, Plan, Request, RequestId, Scheduler, SnapshotId,
-    SnapshotPlace, StepError, Tier, Token,
+    AdmissionGate, CacheUse, Draws, FinishReason, Goal, Load, MemoryOp, Namespace, NamespaceField,
+    Outcome, Output, Plan, Request, RequestId, Scheduler, SnapshotId, SnapshotPlace, Tier, Token,
 };
 
 use crate::ledger::{Cause, Ledger, Phase};
 use crate::random::Random;
-use crate::rules;
 use crate::sabotage::Sabotage;
 use crate::scenario::Scenario;
 use crate::tally::Tally;
@@ -38,6 +38,8 @@ pub(crate) struct World {
     fetches: Vec<SnapshotId>,
     /// Requests whose prefixes are to be unpinned some day.
     pins: Vec<RequestId>,
+    /// The backend has panicked: it is not used any more.
+    panicked: bool,
     tally: Tally,
     history: DefaultHasher,
 }
@@ -66,6 +68,7 @@ impl World {
             spilling: Vec::new(),
             fetches: Vec::new(),
             pins: Vec::new(),
+            panicked: false,
             tally: Tally { schedules: 1, ..Tally::default() },
             history: DefaultHasher::new(),
             scenario,
@@ -78,6 +81,9 @@ impl World {
             self.callers_act()?;
             self.pass_time()?;
             self.step()?;
+            if self.panicked {
+                return self.end_after_panic();
+            }
         }
         self.calm_down();
         let turns_max = self.turns_max();
@@ -99,7 +105,7 @@ impl World {
     fn callers_act(&mut self) -> Result<(), String> {
         if self.random.one_in(self.scenario.arrivals) {
             for _ in 0..self.random.within(1..=3) {
-                self.submit();
+                self.arrive();
             }
         }
         if self.random.one_in(self.scenario.cancels)
@@ -130,18 +136,26 @@ impl World {
         Ok(())
     }
 
-    fn submit(&mut self) {
-        let config = self.scenario.config;
-        let longest = config.request_tokens_max - 1;
+    /// A caller comes, who maybe wants several answers.
+    fn arrive(&mut self) {
+        let longest = self.scenario.config.request_tokens_max - 1;
         let short = longest.min(self.random.pick(&[4, 30, u32::MAX]));
         let length = self.random.within(1..=short);
+        let prompt = self.prompt(length);
+        let several = self.random.one_in(self.scenario.several);
+        for _ in 0..if several { self.random.within(2..=4) } else { 1 } {
+            self.submit(prompt.clone());
+        }
+    }
+
+    fn submit(&mut self, prompt: Vec<Token>) {
+        let config = self.scenario.config;
+        let length = u32::try_from(prompt.len()).expect("prompts are short");
         if self.gate.enter(length).is_err() {
             self.tally.refused += 1;
             return;
         }
         let wait = Duration::from_millis(u64::from(self.random.within(0..=80)));
-        let prompt = self.prompt(length);
-        let length = u32::try_from(prompt.len()).expect("prompts are short");
         let goal =
             if self.random.one_in(self.scenario.pins) { Goal::Cache } else { Goal::Generate };
         let bypasses = goal == Goal::Generate && self.random.one_in(self.scenario.bypasses);
@@ -153,7 +167,7 @@ impl World {
             boundaries: (1..length).filter(|at| at % 7 == 0).collect(),
             goal,
             cache: if bypasses { CacheUse::Bypass } else { CacheUse::Use(salted.finish()) },
-            max_tokens: self.random.within(1..=40),
+            max_tokens: self.random.within(1..=self.scenario.max_tokens),
             draws: Draws::greedy().into(),
             prompt_logprobs: goal == Goal::Generate && self.random.one_in(self.scenario.scored),
             deadline: self
@@ -199,7 +213,9 @@ impl World {
         let Some(entry) = self.ledger.live.get_mut(&request) else { return };
         entry.paused = !entry.paused;
         if !entry.paused {
-            self.scheduler.resume(request);
+            if self.sabotage != Some(Sabotage::ForgetsResume) {
+                self.scheduler.resume(request);
+            }
         } else if self.sabotage != Some(Sabotage::ForgetsPause) {
             self.scheduler.pause(request);
         }
@@ -252,6 +268,7 @@ impl World {
     /// No more arrivals, faults or pauses.
     fn calm_down(&mut self) {
         self.scenario.faults = 0;
+        self.scenario.panics = 0;
         self.backend.refuse_one_in(0);
         for request in self.pins.drain(..) {
             self.scheduler.unpin(request);
@@ -263,8 +280,9 @@ impl World {
         }
     }
 
-    /// A bound on the turns that all live requests take. Each turn computes a token or lacks the
-    /// cells; a lack sets back one request, at most once for each sequence before one ends.
+    /// A bound on the turns that all live requests take. Each turn computes a token of the earliest
+    /// that goes on, or lacks the cells; a lack sets back one request, at most once for each sequence
+    /// before one ends.
     fn turns_max(&self) -> usize {
         let tokens: usize = self.ledger.live.values().map(|entry| entry.tokens_max).sum();
         let residents = self.scenario.config.prefix.residents_max as usize;
@@ -272,137 +290,6 @@ impl World {
         let cached = 40 + 3 * residents + self.scenario.config.context_tokens as usize;
         let each = tokens + self.scenario.config.sequences_max as usize + 2 + cached;
         (self.ledger.live.len() + 1) * each
-    }
-
-    /// Plans, executes and settles one step, and checks it from all sides.
-    fn step(&mut self) -> Result<(), String> {
-        self.scheduler.plan(&mut self.plan);
-        self.take_outputs(Cause::Plan)?;
-        if self.plan.is_empty() {
-            return Ok(());
-        }
-        rules::check_plan(&self.plan, &self.scheduler, &self.scenario.config, &self.ledger)?;
-        self.tally.chunked_prefills +=
-            self.plan.chunks.iter().filter(|chunk| chunk.outputs == 0).count() as u64;
-        let fails_after = self.script_fault();
-        if let Some(sabotage) = self.sabotage {
-            sabotage.spoil_plan(&mut self.plan);
-        }
-        self.tally.steps += 1;
-        let in_flight = self.scheduler.waiting_for_prefix();
-        self.tally.shared_in_flight += in_flight;
-        let result = self.backend.execute(&self.plan, &mut self.outcome);
-        self.tally.refused_operations += self.outcome.refused.len() as u64;
-        self.tally.saves += self.outcome.saved.len() as u64;
-        let forced = self.outcome.samples.iter().map(|sample| sample.forced.len() as u64);
-        self.tally.forced_tokens += forced.sum::<u64>();
-        self.spilling.extend(&self.outcome.saved);
-        let compacts = |op: &&MemoryOp| matches!(op, MemoryOp::Compact { .. });
-        self.tally.compactions += self.plan.ops.iter().filter(compacts).count() as u64;
-        let all_cells = self.scenario.cells == self.scenario.config.context_tokens;
-        let as_reserved = all_cells && !self.backend.has_refused();
-        if result == Err(StepError::NoCells) && fails_after.is_none() && as_reserved {
-            return Err("more cells were needed than reserved".to_owned());
-        }
-        if let Err(StepError::Lost(_)) = result {
-            return self.fail_all(&StepError::Lost("scripted".to_owned()));
-        }
-        let chunks = if result.is_ok() { self.plan.chunks.len() } else { fails_after.unwrap_or(0) };
-        rules::check_memory(
-            &self.plan,
-            &self.outcome,
-            &self.scheduler,
-            &self.ledger,
-            &self.backend,
-            chunks,
-        )?;
-        match result {
-            Ok(()) => self.commit(),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Maybe lets the coming batch fail, and says how many of its chunks are computed even so.
-    fn script_fault(&mut self) -> Option<usize> {
-        if self.plan.chunks.is_empty() || !self.random.one_in(self.scenario.faults) {
-            return None;
-        }
-        let chunks = self.plan.chunks.len();
-        let error = match self.random.within(0..=13) {
-            0..=3 => StepError::NoCells,
-            4..=6 => StepError::Aborted,
-            7..=9 => StepError::Fatal("scripted".to_owned()),
-            10 => StepError::Lost("scripted".to_owned()),
-            _ => {
-                let sampled = self.random.index(chunks);
-                self.backend.script(Some(StepFault::Sequence(sampled)));
-                return None;
-            }
-        };
-        let partial = self.random.index(chunks + 1);
-        self.backend.script(Some(StepFault::Step { error, partial }));
-        Some(partial)
-    }
-
-    fn commit(&mut self) -> Result<(), String> {
-        let failed =
-            self.outcome.failures.iter().filter_map(|(s, _)| self.scheduler.request_on(*s));
-        let cause = Cause::Commit(failed.collect());
-        if let Some(sabotage) = self.sabotage {
-            sabotage.spoil_outcome(&mut self.outcome, &mut self.random);
-        }
-        self.scheduler.commit(&self.plan, &self.outcome);
-        self.take_outputs(cause)
-    }
-
-    fn fail(&mut self, error: StepError) -> Result<(), String> {
-        self.tally.failed_steps += 1;
-        if self.sabotage == Some(Sabotage::CommitsFailedStep) {
-            return self.commit();
-        }
-        let before = self.lengths();
-        let refused: Vec<RequestId> = rules::refused_requests(&self.plan, &self.outcome)
-            .filter_map(|seq| self.scheduler.request_on(seq))
-            .collect();
-        let participants: Vec<RequestId> = self
-            .plan
-            .chunks
-            .iter()
-            .filter_map(|c| self.scheduler.request_on(c.seq))
-            .filter(|request| !refused.contains(request))
-            .collect();
-        let evictions = self.scheduler.load().prefix.evictions;
-        self.scheduler.fail(&self.plan, &self.outcome, &error);
-        self.take_outputs(Cause::Fail(error.clone(), participants.clone()))?;
-        let after = self.lengths();
-        let gone: Vec<RequestId> =
-            before.iter().filter(|b| !after.contains(b)).map(|(request, _)| *request).collect();
-        let mut due = match error {
-            StepError::Aborted => Vec::new(),
-            // Keeping what the one that gives way has computed may evict something as well.
-            StepError::NoCells
-                if self.scheduler.load().prefix.evictions > evictions
-                    && gone.iter().all(|request| refused.contains(request)) =>
-            {
-                Vec::new()
-            }
-            StepError::NoCells => participants.iter().max().copied().into_iter().collect(),
-            StepError::Fatal(_) | StepError::Lost(_) => participants,
-        };
-        let gave_way = !due.is_empty();
-        due.extend(refused);
-        due.sort_unstable();
-        if gone != due || after.len() + gone.len() != before.len() {
-            return Err(format!("{gone:?} lost their cells instead of {due:?} after {error:?}"));
-        }
-        if error == StepError::NoCells && gave_way {
-            let preempted = gone.iter().filter(|id| self.ledger.live.contains_key(id)).count();
-            if preempted == 0 && before.len() > 1 {
-                return Err(format!("{gone:?} failed for lack of cells, but was not alone"));
-            }
-            self.tally.preemptions += preempted as u64;
-        }
-        Ok(())
     }
 
     /// The backend ends between two steps.
@@ -414,14 +301,6 @@ impl World {
         self.check_all_is_lost()
     }
 
-    /// The backend ended in a step.
-    fn fail_all(&mut self, error: &StepError) -> Result<(), String> {
-        let running: Vec<RequestId> = self.lengths().into_iter().map(|(id, _)| id).collect();
-        self.scheduler.fail(&self.plan, &self.outcome, error);
-        self.take_outputs(Cause::Lose(running))?;
-        self.check_all_is_lost()
-    }
-
     fn check_all_is_lost(&mut self) -> Result<(), String> {
         self.tally.losses += 1;
         let load = self.scheduler.load();
@@ -429,16 +308,6 @@ impl World {
             return Ok(());
         }
         Err(format!("{load:?} is left of a memory that is gone"))
-    }
-
-    /// The running requests with their computed lengths, in order of arrival.
-    fn lengths(&self) -> Vec<(RequestId, usize)> {
-        let lengths = self.scheduler.computed_lengths();
-        let mut lengths: Vec<_> = lengths
-            .filter_map(|(seq, length)| Some((self.scheduler.request_on(seq)?, length)))
-            .collect();
-        lengths.sort_unstable();
-        lengths
     }
 
     fn take_outputs(&mut self, cause: Cause) -> Result<(), String> {
@@ -491,8 +360,8 @@ impl World {
             }
         }
         let load = self.scheduler.load();
-        let Load { running, waiting, cells_used, prefix } = load;
-        if (running, waiting) != (0, 0) || cells_used != prefix.resident_tokens {
+        let Load { running, waiting, preempted, cells_used, prefix, .. } = load;
+        if (running, waiting, preempted) != (0, 0, 0) || cells_used != prefix.resident_tokens {
             return Err(format!("{load:?} is left at the end"));
         }
         let idle_max = self.scenario.config.prefix.idle_tokens_max;
@@ -503,10 +372,32 @@ impl World {
         if cells != cells_used as usize && !self.backend.has_refused() {
             return Err(format!("{cells} cells are left at the end instead of {cells_used}"));
         }
+        Ok(self.tallied())
+    }
+
+    /// As a worker does whose backend has panicked: everybody who is left is told, and no step
+    /// follows.
+    fn end_after_panic(mut self) -> Result<Tally, String> {
+        let left: Vec<RequestId> = self.scheduler.live_requests().collect();
+        for request in left {
+            self.scheduler.cancel(request);
+            self.take_outputs(Cause::Cancel(request))?;
+        }
+        match self.ledger.live.keys().next() {
+            Some(request) => Err(format!("{request} was not told that the backend panicked")),
+            None => Ok(self.tallied()),
+        }
+    }
+
+    fn tallied(mut self) -> Tally {
+        let Load { preemptions, prefix, .. } = self.scheduler.load();
+        self.tally.preemptions = preemptions.count;
+        self.tally.resumed = preemptions.resumed;
+        self.tally.recomputed_tokens = preemptions.recomputed_tokens;
         self.tally.evictions = prefix.evictions;
         self.tally.ends = self.ledger.ends;
         self.tally.history = self.history.finish();
-        Ok(self.tally)
+        self.tally
     }
 }
 

@@ -86,6 +86,18 @@ impl Seat {
         }
     }
 
+    /// Mirostat's μ so far, if the answer is drawn by it.
+    pub(super) fn mu(&self) -> Option<f64> {
+        self.sampler.as_ref().and_then(Sampler::mu)
+    }
+
+    /// The answer goes on with Mirostat's μ where it was.
+    pub(super) fn set_mu(&mut self, mu: Option<f64>) {
+        if let (Some(sampler), Some(mu)) = (&mut self.sampler, mu) {
+            sampler.set_mu(mu);
+        }
+    }
+
     pub(super) fn begin_step(&mut self) {
         self.is_skipped = false;
         self.draws = false;

@@ -5,8 +5,8 @@
 //! set to a place in the answer, and the first casts a k beyond an `int` to one, so that an answer
 //! which may be ever more surprising becomes greedy for good.
 //!
-//! μ is learnt from all earlier draws of the answer. A request that was preempted begins again at 2τ:
-//! what it learnt is not in its tokens.
+//! μ is learnt from all earlier draws of the answer and begins at 2τ. It is not in the answer's tokens:
+//! whoever opens a sampler anew for an answer that has begun sets it.
 
 use indwell_kernel::{Mirostat, MirostatVersion, Token};
 
@@ -27,6 +27,14 @@ pub(super) struct Surprise {
 impl Surprise {
     pub(super) fn new(mirostat: Mirostat, vocabulary_tokens: usize) -> Self {
         Self { mirostat, mu: 2.0 * f64::from(mirostat.tau), vocabulary_tokens }
+    }
+
+    pub(super) fn mu(&self) -> f64 {
+        self.mu
+    }
+
+    pub(super) fn set_mu(&mut self, mu: f64) {
+        self.mu = mu;
     }
 
     /// Draws one of `candidates` by `share`, a random number from 0, below 1, and learns from it.

@@ -6,7 +6,7 @@ mod llama;
 mod rules;
 mod wild;
 
-use indwell_kernel::{SamplingOptions, Surroundings, Temperature};
+use indwell_kernel::{Mirostat, MirostatVersion, SamplingOptions, Surroundings, Temperature};
 
 use super::*;
 
@@ -172,7 +172,7 @@ fn the_likeliest_tokens_are_told_before_any_filter() {
     assert_eq!(drawn.logprob, Some(drawn.top[0].logprob));
 }
 
-/// Everything that looks back, and everything random but Mirostat.
+/// Everything that looks back, and everything random but Mirostat, which takes the place of some.
 #[test]
 fn a_resumed_answer_goes_on_as_if_it_had_not_stopped() {
     let options = SamplingOptions {
@@ -203,5 +203,34 @@ fn a_resumed_answer_goes_on_as_if_it_had_not_stopped() {
         let rest: Vec<Token> =
             steps[at..].iter().map(|logits| next(&mut resumed, logits)).collect();
         assert_eq!(rest, answer[at..], "resumed at {at}");
+    }
+}
+
+#[test]
+fn mirostat_goes_on_from_what_it_had_learnt() {
+    for version in [MirostatVersion::V1, MirostatVersion::V2] {
+        let mirostat = Some(Mirostat { version, tau: 3.0, eta: 0.1 });
+        let draws = draws(SamplingParams { mirostat, ..random(1.0, 8) });
+        let open =
+            |answer: &[Token]| Sampler::new(&draws, lexicon(500), &[], answer).expect("a sampler");
+        let mut random = Random::new(5);
+        let steps: Vec<Vec<f32>> = (0..80).map(|_| random.logits(500)).collect();
+        let mut whole = open(&[]);
+        let (mut answer, mut learnt) = (Vec::new(), Vec::new());
+        for logits in &steps {
+            learnt.push(whole.mu().expect("it learns"));
+            answer.push(next(&mut whole, logits));
+        }
+        let mut forgotten = 0;
+        for at in [1, 17, 60, 79] {
+            let rest = |mut sampler: Sampler| -> Vec<Token> {
+                steps[at..].iter().map(|logits| next(&mut sampler, logits)).collect()
+            };
+            let mut resumed = open(&answer[..at]);
+            forgotten += usize::from(rest(open(&answer[..at])) != answer[at..]);
+            resumed.set_mu(learnt[at]);
+            assert_eq!(rest(resumed), answer[at..], "{version:?} resumed at {at}");
+        }
+        assert!(forgotten > 0, "what {version:?} has learnt makes no difference here");
     }
 }

@@ -38,7 +38,8 @@ fn executor(model: &Arc<Model>, store: Option<Arc<dyn SnapshotStore>>) -> Execut
 }
 
 fn open(seq: SeqId) -> MemoryOp {
-    MemoryOp::Open { seq, draws: Draws::greedy().into(), prompt: Vec::new(), answer: Vec::new() }
+    let (prompt, answer) = (Vec::new(), Vec::new());
+    MemoryOp::Open { seq, draws: Draws::greedy().into(), prompt, answer, mu: None }
 }
 
 fn share(from: SeqId, to: SeqId, range: Range<u32>) -> MemoryOp {

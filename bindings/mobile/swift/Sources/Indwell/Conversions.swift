@@ -87,6 +87,8 @@ extension EngineStats {
             requestsFailed: Int(clamping: stats.requestsFailed),
             cellsUsed: Int(stats.cellsUsed),
             cellsTotal: Int(stats.cellsTotal),
+            preemptions: Int(clamping: stats.preemptions),
+            recomputedTokens: Int(clamping: stats.recomputedTokens),
             prefixCacheQueries: Int(clamping: stats.prefixCacheQueries),
             prefixCacheHits: Int(clamping: stats.prefixCacheHits),
             prefixCacheHitRate: stats.prefixCacheHitRate,

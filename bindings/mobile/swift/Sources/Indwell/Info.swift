@@ -55,7 +55,7 @@ public struct EngineStats: Sendable, Hashable {
     public let completionTokens: Int
     /// Requests with a place in the batch now.
     public let requestsRunning: Int
-    /// Requests that wait for one now.
+    /// Requests that wait for one now, those that gave way to others included.
     public let requestsWaiting: Int
     /// Requests that came to their end.
     public let requestsFinished: Int
@@ -67,6 +67,11 @@ public struct EngineStats: Sendable, Hashable {
     public let cellsUsed: Int
     /// Tokens of context there are.
     public let cellsTotal: Int
+    /// How often a request gave its context up to others, as answers outgrew what there is or its reader was behind. It
+    /// goes on later, with the same answer.
+    public let preemptions: Int
+    /// Tokens that were computed once more because of it.
+    public let recomputedTokens: Int
     /// Tokens of prompts that were looked for in the prefix cache.
     public let prefixCacheQueries: Int
     /// Those of them that were cached, and not computed anew.

@@ -63,12 +63,15 @@ public data class EngineMemory(
  * @property promptTokens tokens of prompts computed; those that were cached are not among them
  * @property completionTokens tokens of answers made
  * @property requestsRunning requests with a place in the batch now
- * @property requestsWaiting requests that wait for one now
+ * @property requestsWaiting requests that wait for one now, those that gave way to others included
  * @property requestsFinished requests that came to their end
  * @property requestsCancelled requests that their callers cancelled
  * @property requestsFailed requests that failed after they had been accepted
  * @property cellsUsed tokens of context in use now, cached prefixes included
  * @property cellsTotal tokens of context there are
+ * @property preemptions how often a request gave its context up to others, as answers outgrew what there is or its reader
+ * was behind; it goes on later, with the same answer
+ * @property recomputedTokens tokens that were computed once more because of it
  * @property prefixCacheQueries tokens of prompts that were looked for in the prefix cache
  * @property prefixCacheHits those of them that were cached, and not computed anew
  * @property prefixCacheHitRate the share that was found, 0 to 1; 0 as long as none were looked for
@@ -89,6 +92,8 @@ public data class EngineStats(
     val requestsFailed: Long,
     val cellsUsed: Int,
     val cellsTotal: Int,
+    val preemptions: Long,
+    val recomputedTokens: Long,
     val prefixCacheQueries: Long,
     val prefixCacheHits: Long,
     val prefixCacheHitRate: Double,
