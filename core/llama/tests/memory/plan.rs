@@ -70,7 +70,13 @@ fn check(path: &Path, flash_attention: Option<bool>) {
         let difference = (planned as f64 - told).abs();
         assert!(difference <= told * share + 20_000.0, "planned {planned}, told {told}");
     };
-    same(plan.weights_bytes, weights, 0.01);
+    // The copy is made on some processors.
+    let copied = (weights - plan.weights_bytes as f64).max(0.0);
+    if copied > 0.01 * weights + 20_000.0 {
+        same(plan.output_copy_bytes, copied, 0.01);
+    } else {
+        same(plan.weights_bytes, weights, 0.01);
+    }
     assert_eq!(gguf.weight_bytes(), model.size_bytes());
     assert_eq!(plan.kv_bytes_per_token, model.kv_bytes_per_token());
     same(plan.kv_bytes, kv, 0.0);
