@@ -105,9 +105,9 @@ fn check_distinct(tokens: &Texts) -> Result<HashSet<Cow<'_, [u8]>>, GgufError> {
             [] => Cow::Owned(format!("[EMPTY_{at}]").into_bytes()),
             name => Cow::Borrowed(name),
         };
-        let shown = String::from_utf8_lossy(&name).into_owned();
-        if !names.insert(name) {
-            return Err(GgufError::Duplicate { what: "the token", name: shown });
+        if let Some(name) = names.replace(name) {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            return Err(GgufError::Duplicate { what: "the token", name });
         }
     }
     Ok(names)

@@ -42,6 +42,9 @@ fn check(path: &Path, flash_attention: Option<bool>) {
     params.flash_attention = flash_attention;
     let gguf = Gguf::open(path).expect("a whole model");
     let plan = MemoryPlan::new(&gguf, &params);
+    // While there is one subscriber alone, a line that another thread writes first is switched off
+    // for all threads if that thread has none.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
