@@ -25,6 +25,9 @@ const REPACKED: [&str; 8] = ["q2_K", "q4_0", "q4_K", "q5_K", "q6_K", "q8_0", "iq
 pub struct MemoryPlan {
     /// Weights. They are the file's, mapped, or copies of it in another order; never both.
     pub weights_bytes: u64,
+    /// The tokens' weights once more, at most: where no tensor gives the output they do, and the
+    /// processor at hand may want them in another order for that.
+    pub output_copy_bytes: u64,
     /// The vocabulary as llama.cpp keeps it.
     pub vocabulary_bytes: u64,
     /// Keys and values of one token.
@@ -51,7 +54,8 @@ impl MemoryPlan {
         let sequences = u64::from(params.sequences_max) + u64::from(params.residents_max) + 1;
         let outputs = u64::from(outputs_max(params.sequences_max));
         Self {
-            weights_bytes: weights_bytes(gguf),
+            weights_bytes: gguf.weight_bytes(),
+            output_copy_bytes: output_copy_bytes(gguf),
             vocabulary_bytes: vocabulary_bytes(metadata),
             kv_bytes_per_token,
             kv_bytes: kv_bytes_per_token.saturating_mul(cells),
@@ -66,6 +70,7 @@ impl MemoryPlan {
     pub fn total_bytes(&self) -> u64 {
         let Self {
             weights_bytes,
+            output_copy_bytes,
             vocabulary_bytes,
             kv_bytes_per_token: _,
             kv_bytes,
@@ -73,22 +78,19 @@ impl MemoryPlan {
             compute_bytes,
             output_bytes,
         } = *self;
-        let parts =
-            [weights_bytes, vocabulary_bytes, kv_bytes, state_bytes, compute_bytes, output_bytes];
+        let weights = weights_bytes.saturating_add(output_copy_bytes);
+        let parts = [weights, vocabulary_bytes, kv_bytes, state_bytes, compute_bytes, output_bytes];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 }
 
-/// Weights as they are in the file. Where no tensor gives the output, that of the tokens does,
-/// and is stored a second time if its type is one of those that are stored in another order.
-fn weights_bytes(gguf: &Gguf) -> u64 {
+fn output_copy_bytes(gguf: &Gguf) -> u64 {
     let named = |name: &str| gguf.tensors().iter().find(|tensor| tensor.name == name);
     let is_repacked = |kind: TensorType| REPACKED.contains(&kind.to_string().as_str());
-    let doubled = match (named("output.weight"), named("token_embd.weight")) {
+    match (named("output.weight"), named("token_embd.weight")) {
         (None, Some(embedding)) if is_repacked(embedding.kind) => embedding.bytes,
         _ => 0,
-    };
-    gguf.weight_bytes().saturating_add(doubled)
+    }
 }
 
 fn vocabulary_bytes(metadata: &Metadata) -> u64 {

@@ -82,7 +82,8 @@ fn params(config: &EngineConfig) -> ContextParams {
 
 fn refused(gguf: &Gguf, config: &EngineConfig, plan: &MemoryPlan, available: u64) -> Error {
     let remedy = "lower context_tokens, give a model of fewer or smaller weights, or free memory";
-    let MemoryPlan { weights_bytes, kv_bytes, kv_bytes_per_token, .. } = plan;
+    let MemoryPlan { kv_bytes, kv_bytes_per_token, .. } = plan;
+    let weights_bytes = plan.weights_bytes.saturating_add(plan.output_copy_bytes);
     let MemoryPlan { state_bytes, compute_bytes, output_bytes, vocabulary_bytes, .. } = plan;
     let total = plan.total_bytes();
     let message = format!(

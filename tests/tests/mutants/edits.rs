@@ -162,6 +162,9 @@ const PRE_TOKENIZERS: [&str; 9] = [
 const TEXTS: [&[u8]; 8] =
     [b"", b"\0", b"\xff\xfe", b" ", b"yarn", b"<0x0A>", b"[EMPTY_0]", b"longrope"];
 
+/// Words where there may be other ones.
+const WORDS: [&str; 4] = ["yarn", "linear", "x", ""];
+
 /// Changes one thing of `draft`, and says which.
 pub(crate) fn edit(draft: &mut Draft, random: &mut Random) -> String {
     match random.below(16) {
@@ -430,7 +433,10 @@ fn further(draft: &mut Draft, random: &mut Random) -> String {
     match random.below(8) {
         0 => draft.set_f32(&key, *random.pick(&FRACTIONS)),
         1 => draft.set(&key, ValueType::Bool, vec![u8::from(random.once_in(2))]),
-        2 => draft.set_text(&key, *random.pick(&["yarn", "linear", "x", ""])),
+        2 => {
+            let word: &&str = random.pick(&WORDS);
+            draft.set_text(&key, word);
+        }
         3 => draft.set_numbers(&key, ValueType::I32, &[low; 5]),
         4 => draft.set_numbers(&key, ValueType::U32, &[low, 1, 0, 0]),
         _ => draft.set_u32(&key, low),

@@ -22,7 +22,7 @@ pub(super) fn check(key: &str, value: &Value) -> Result<(), GgufError> {
     };
     let length = u32::from_le_bytes(*length) as usize;
     // As llama.cpp has it: something must be left behind the nodes.
-    if length >= rest.len() || length % 4 != 0 {
+    if length >= rest.len() || !length.is_multiple_of(4) {
         return refused(format!("{} bytes long with {length} bytes of nodes", bytes.len()));
     }
     let (nodes, texts) = rest.split_at(length);

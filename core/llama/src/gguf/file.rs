@@ -128,7 +128,7 @@ fn read_numbers(
     count: u64,
 ) -> Result<Numbers, ReadError> {
     let width = kind.bytes().unwrap_or(1) as u64;
-    let total = count.checked_mul(width).unwrap_or(u64::MAX);
+    let total = count.saturating_mul(width);
     let what = format!("the value of {}", super::error::shown(key));
     let mut bytes = Vec::new();
     reader.append(total, &what, &mut bytes)?;
@@ -137,7 +137,7 @@ fn read_numbers(
 
 fn read_texts(reader: &mut Reader<impl Read>, key: &str, count: u64) -> Result<Value, ReadError> {
     // Each has its length in front.
-    let least = count.checked_mul(8).unwrap_or(u64::MAX);
+    let least = count.saturating_mul(8);
     reader.ensure(least, format!("the value of {}", super::error::shown(key)))?;
     let mut texts = Texts::default();
     for _ in 0..count {

@@ -92,7 +92,7 @@ fn size(
         // llama.cpp loads nothing of such a tensor, and asserts that it loads something.
         return Err(refused("of dimensions above 0"));
     }
-    if dimensions[0] % kind.block() != 0 {
+    if !dimensions[0].is_multiple_of(kind.block()) {
         return Err(refused(&format!(
             "one with rows of a multiple of {} weights, since its type is {kind}",
             kind.block()
@@ -120,7 +120,7 @@ pub(super) fn check_places(
             return Err(GgufError::tensor(&tensor.name, "the offset", tensor.offset, limit));
         }
         let begin = start.saturating_add(tensor.offset);
-        if begin % BUFFER_ALIGNMENT != 0 {
+        if !begin.is_multiple_of(BUFFER_ALIGNMENT) {
             let limit = format!("a multiple of {BUFFER_ALIGNMENT}");
             return Err(GgufError::tensor(&tensor.name, "the place in the file", begin, limit));
         }

@@ -34,6 +34,8 @@ enum Tokenizer {
     Wpm,
     /// SentencePiece's unigrams.
     Ugm,
+    /// RWKV's longest matches, of tokens with escapes.
+    Rwkv,
     /// Others, which need nothing more.
     Other,
 }
@@ -59,6 +61,7 @@ pub(super) fn check(metadata: &Metadata) -> Result<(), GgufError> {
                 charsmap::check(CHARSMAP, value)?;
             }
         }
+        Tokenizer::Rwkv => check_beginnings(tokens)?,
         Tokenizer::Wpm | Tokenizer::Other => {}
     }
     check_templates(metadata)
@@ -79,7 +82,8 @@ fn tokenizer(metadata: &Metadata) -> Result<Tokenizer, GgufError> {
         Some("gpt2" | "hybriddna" | "whitespace" | "gemma4") => Tokenizer::Bpe,
         Some("bert") => Tokenizer::Wpm,
         Some("t5") => Tokenizer::Ugm,
-        Some("rwkv" | "plamo2") => Tokenizer::Other,
+        Some("rwkv") => Tokenizer::Rwkv,
+        Some("plamo2") => Tokenizer::Other,
         // Without a vocabulary every call that asks for one asserts; the third is llama.cpp's own
         // for tests, and has no texts of its tokens.
         Some("no_vocab" | "none" | "test") | None => {
@@ -101,9 +105,9 @@ fn check_distinct(tokens: &Texts) -> Result<HashSet<Cow<'_, [u8]>>, GgufError> {
             [] => Cow::Owned(format!("[EMPTY_{at}]").into_bytes()),
             name => Cow::Borrowed(name),
         };
-        let shown = String::from_utf8_lossy(&name).into_owned();
-        if !names.insert(name) {
-            return Err(GgufError::Duplicate { what: "the token", name: shown });
+        if let Some(name) = names.replace(name) {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            return Err(GgufError::Duplicate { what: "the token", name });
         }
     }
     Ok(names)
@@ -130,7 +134,8 @@ fn check_parallel(
 /// `token_to_byte` throws for shorter ones, and aborts for all word pieces.
 fn check_bytes(metadata: &Metadata, tokenizer: Tokenizer, tokens: &Texts) -> Result<(), GgufError> {
     let types = metadata.get(TYPES).and_then(Value::as_numbers);
-    let Some(types) = types.filter(|_| tokenizer != Tokenizer::Other) else { return Ok(()) };
+    let asks = !matches!(tokenizer, Tokenizer::Rwkv | Tokenizer::Other);
+    let Some(types) = types.filter(|_| asks) else { return Ok(()) };
     for (token, kind) in tokens.iter().zip(types.wholes()) {
         let is_byte = kind == Some(BYTE_TYPE);
         if is_byte && (tokenizer == Tokenizer::Wpm || token.len() < BYTE_PREFIX) {
@@ -155,6 +160,47 @@ fn check_spelling(names: &HashSet<Cow<'_, [u8]>>) -> Result<(), GgufError> {
         }
     }
     Ok(())
+}
+
+/// A byte with which a token begins must be a token: where nothing that begins so matches, the
+/// tokenizer begins the text again, and again, until the memory is full.
+fn check_beginnings(tokens: &Texts) -> Result<(), GgufError> {
+    let alone: HashSet<u8> =
+        tokens.iter().filter_map(beginning).filter(|first| first.is_all).map(|f| f.byte).collect();
+    for first in tokens.iter().filter_map(beginning) {
+        if !alone.contains(&first.byte) {
+            let value = format!("without the byte {:#04x}, with which tokens begin", first.byte);
+            return Err(GgufError::key(
+                TOKENS,
+                value,
+                "a vocabulary with a token for each of these",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The first byte of a token, and whether it is all of it.
+struct Beginning {
+    byte: u8,
+    is_all: bool,
+}
+
+/// How a token begins, after its escapes (`llama_unescape_rwkv_token`).
+fn beginning(token: &[u8]) -> Option<Beginning> {
+    let (byte, length) = match *token {
+        [b'\\', b'x', high, low, ..] => {
+            let digit = |c: u8| if c >= b'a' { c - b'a' + 10 } else { c.wrapping_sub(b'0') };
+            ((digit(high) << 4).wrapping_add(digit(low)), 4)
+        }
+        [b'\\', b'x', ..] | [b'\\'] | [] => return None,
+        [b'\\', b't', ..] => (b'\t', 2),
+        [b'\\', b'n', ..] => (b'\n', 2),
+        [b'\\', b'r', ..] => (b'\r', 2),
+        [b'\\', byte, ..] => (byte, 2),
+        [byte, ..] => (byte, 1),
+    };
+    Some(Beginning { byte, is_all: token.len() == length })
 }
 
 fn check_merges(metadata: &Metadata) -> Result<(), GgufError> {

@@ -42,6 +42,9 @@ fn check(path: &Path, flash_attention: Option<bool>) {
     params.flash_attention = flash_attention;
     let gguf = Gguf::open(path).expect("a whole model");
     let plan = MemoryPlan::new(&gguf, &params);
+    // While there is one subscriber alone, a line that another thread writes first is switched off
+    // for all threads if that thread has none.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -70,7 +73,13 @@ fn check(path: &Path, flash_attention: Option<bool>) {
         let difference = (planned as f64 - told).abs();
         assert!(difference <= told * share + 20_000.0, "planned {planned}, told {told}");
     };
-    same(plan.weights_bytes, weights, 0.01);
+    // The copy is made on some processors.
+    let copied = (weights - plan.weights_bytes as f64).max(0.0);
+    if copied > 0.01 * weights + 20_000.0 {
+        same(plan.output_copy_bytes, copied, 0.01);
+    } else {
+        same(plan.weights_bytes, weights, 0.01);
+    }
     assert_eq!(gguf.weight_bytes(), model.size_bytes());
     assert_eq!(plan.kv_bytes_per_token, model.kv_bytes_per_token());
     same(plan.kv_bytes, kv, 0.0);

@@ -147,6 +147,9 @@ fn vocabularies_that_are_asserted_or_thrown_on() {
             let table = [1, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0, 255, 255, 255, 255, 1, 1, 1, 1];
             d.set("tokenizer.ggml.precompiled_charsmap", ValueType::Array, table.to_vec());
         }),
+        ("RWKV's tokenizer begins again for ever", "without the byte 0x3c", |d| {
+            d.set_text("tokenizer.ggml.model", "rwkv");
+        }),
         ("a template that is no text", "chat_template", |d| {
             d.set_u32("tokenizer.chat_template", 1);
         }),
