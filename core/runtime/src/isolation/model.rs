@@ -127,7 +127,8 @@ mod tests {
             endings: vec![Token(0)],
         };
         let pieces: Vec<&[u8]> = (-1..5).map(|id| loaded.piece(Token(id))).collect();
-        assert_eq!(pieces, [b"", b"" as &[u8], b"a", b"bb", b"c", b""]);
+        let due: [&[u8]; 6] = [b"", b"", b"a", b"bb", b"c", b""];
+        assert_eq!(pieces, due);
     }
 
     #[test]

@@ -141,11 +141,11 @@ fn places(text: &str) -> Vec<(&'static str, Chat)> {
     ]
 }
 
-/// How many of a prompt's tokens only a template may write.
 fn local(model: &Arc<Model>) -> Arc<LocalModel> {
     LocalModel::new(Arc::clone(model))
 }
 
+/// How many of a prompt's tokens only a template may write.
 fn special_tokens(prompter: &Prompter, chat: &Conversation<'_>) -> Vec<Token> {
     let prompt = prompter.chat(chat).expect("a prompt");
     let model: &dyn Any = &*prompter.model;
