@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Draws, SeqId, SnapshotId, SnapshotKey, Token};
+use crate::{Draws, RequestId, SeqId, SnapshotId, SnapshotKey, Token};
 
 /// A change of the backend's sequence memory. A step's operations run once each, in order,
 /// before its batch, and hold even if the batch then fails.
@@ -22,6 +22,8 @@ pub enum MemoryOp {
     Open {
         /// Which sequence.
         seq: SeqId,
+        /// Which request, for whoever tells what was running.
+        request: RequestId,
         /// How its tokens are drawn.
         draws: Arc<Draws>,
         /// The end of its prompt, as far as drawing looks back.

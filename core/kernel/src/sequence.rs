@@ -126,6 +126,7 @@ impl Sequence {
         let tail = prompt.len().saturating_sub(self.draws.sampling.looks_back());
         MemoryOp::Open {
             seq,
+            request: self.request,
             draws: Arc::clone(&self.draws),
             prompt: prompt[tail..].to_vec(),
             answer: answer.to_vec(),

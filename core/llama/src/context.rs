@@ -97,9 +97,8 @@ impl Context {
         let _lifecycle = LIFECYCLE.lock();
         // SAFETY: the model is alive and stays so in `self`; the parameters' bounds were checked
         // above; the abort flag lives in an `Arc` that `self` holds until after `llama_free`.
-        let (pointer, heard) = listening(|| unsafe {
-            sys::llama_init_from_model(model.as_ptr(), llama_params)
-        });
+        let (pointer, heard) =
+            listening(|| unsafe { sys::llama_init_from_model(model.as_ptr(), llama_params) });
         let pointer = NonNull::new(pointer).ok_or_else(|| refused(heard.errors()))?;
         // SAFETY: the context was just made.
         let llama_memory = unsafe { sys::llama_get_memory(pointer.as_ptr()) };

@@ -98,7 +98,9 @@ pub(crate) unsafe fn decode(
 ) -> Result<i32, Thrown> {
     let mut code = 0;
     // SAFETY: the caller's.
-    guarded(|what, size| unsafe { indwell_edge_decode(context, batch, &raw mut code, what, size) })?;
+    guarded(|what, size| unsafe {
+        indwell_edge_decode(context, batch, &raw mut code, what, size)
+    })?;
     Ok(code)
 }
 

@@ -77,11 +77,12 @@ impl Executor {
     /// Whether the operation was done; `false` if it was refused.
     fn apply(&mut self, op: &MemoryOp, outcome: &mut Outcome) -> bool {
         match op {
-            MemoryOp::Open { seq, draws, prompt, answer, mu } => {
+            MemoryOp::Open { seq, request, draws, prompt, answer, mu } => {
                 let lexicon = Lexicon::of(self.context.model(), &draws.sampling);
                 let seat = &mut self.seats[seq.index()];
                 seat.open(draws, lexicon, prompt, answer);
                 seat.set_mu(*mu);
+                seat.request = Some(*request);
                 true
             }
             MemoryOp::Truncate { seq, from } => {
@@ -125,6 +126,12 @@ impl Executor {
             }
             MemoryOp::Compact { seq, range } => self.context.compact(*seq, range.clone()),
         }
+    }
+
+    /// What a step computes, for the last record.
+    fn say_step(&self, when: &str, plan: &Plan) {
+        let request = |seq: SeqId| self.seats.get(seq.index()).and_then(|seat| seat.request);
+        self.running.say(|text| last_record::write_step(text, when, plan, request));
     }
 
     /// A running sequence that can't be cut fails. A resident that can't be is emptied: what is
@@ -263,7 +270,7 @@ impl Executor {
 impl Backend for Executor {
     fn execute(&mut self, plan: &Plan, outcome: &mut Outcome) -> Result<(), StepError> {
         outcome.clear();
-        self.running.say(|text| last_record::write_step(text, "", plan));
+        self.say_step("", plan);
         self.seats.iter_mut().for_each(Seat::begin_step);
         for (at, op) in plan.ops.iter().enumerate() {
             if !self.apply(op, outcome) {
@@ -282,7 +289,7 @@ impl Backend for Executor {
             self.sample();
         }
         self.report(plan, outcome);
-        self.running.say(|text| last_record::write_step(text, "after ", plan));
+        self.say_step("after ", plan);
         Ok(())
     }
 }

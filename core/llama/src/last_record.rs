@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use indwell_kernel::Plan;
+use indwell_kernel::{Plan, RequestId, SeqId};
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 
@@ -94,11 +94,20 @@ impl Drop for Running {
 }
 
 /// Says what a step computes, `when` it was.
-pub(crate) fn write_step(text: &mut String, when: &str, plan: &Plan) {
+pub(crate) fn write_step(
+    text: &mut String,
+    when: &str,
+    plan: &Plan,
+    request: impl Fn(SeqId) -> Option<RequestId>,
+) {
     let _ = write!(text, "{when}a step of {} tokens", plan.tokens.len());
     for (at, chunk) in plan.chunks.iter().take(CHUNKS_SAID).enumerate() {
         let (mark, count) = (if at == 0 { ':' } else { ';' }, chunk.tokens.len());
-        let _ = write!(text, "{mark} {} at {}, {count} tokens", chunk.seq, chunk.start);
+        let _ = match request(chunk.seq) {
+            Some(request) => write!(text, "{mark} {request}"),
+            None => write!(text, "{mark} {}", chunk.seq),
+        };
+        let _ = write!(text, " at {}, {count} tokens", chunk.start);
     }
     if plan.chunks.len() > CHUNKS_SAID {
         let _ = write!(text, "; and {} more sequences", plan.chunks.len() - CHUNKS_SAID);

@@ -230,8 +230,7 @@ impl Memory {
         let fits = range.start == 0 && self.end(from.seq) == range.end && self.end(to.seq) == 0;
         fits && {
             // SAFETY: both sequences are below `n_seq_max`; no range is given.
-            let shared =
-                unsafe { edge::copy(self.handles.memory, from.seq, to.seq, (-1, -1)) };
+            let shared = unsafe { edge::copy(self.handles.memory, from.seq, to.seq, (-1, -1)) };
             self.noted(shared);
             self.end(to.seq) == range.end || {
                 self.remove_from(to, ALL);

@@ -17,7 +17,6 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 use parking_lot::Mutex;
 
-use crate::{Allocated, Vocabulary};
 use crate::backends::Backends;
 use crate::error::LoadError;
 use crate::gguf::{FileState, Gguf, GgufError};
@@ -26,6 +25,7 @@ use crate::log::listening;
 use crate::memory_kind::MemoryKind;
 use crate::pieces::Pieces;
 use crate::sampler::Breakers;
+use crate::{Allocated, Vocabulary};
 
 pub(crate) use kv_size::kv_bytes_per_token;
 

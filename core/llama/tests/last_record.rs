@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use indwell_kernel::{Backend, Chunk, Draws, MemoryOp, Outcome, Plan, SeqId, Token};
+use indwell_kernel::{Backend, Chunk, Draws, MemoryOp, Outcome, Plan, RequestId, SeqId, Token};
 use indwell_llama::last_record::CRASH_FILE_VARIABLE;
 use indwell_llama::{Context, ContextParams, Executor, Model, ModelParams};
 
@@ -50,7 +50,7 @@ fn the_record_says_what_was_running() {
     let file = folder.path().join("crash.txt");
     given_up("gives_up_after_a_step", &file);
     let written = std::fs::read_to_string(&file).expect("a record");
-    let running = "after a step of 3 tokens: sequence 0 at 0, 3 tokens";
+    let running = "after a step of 3 tokens: request 7 at 0, 3 tokens";
     assert!(written.contains(running), "{written}");
 }
 
@@ -80,7 +80,8 @@ fn gives_up_after_a_step() {
     let mut plan = Plan::default();
     let seq = SeqId(0);
     let draws = Arc::new(Draws::greedy());
-    plan.ops.push(MemoryOp::Open { seq, draws, prompt: Vec::new(), answer: Vec::new() });
+    let (request, prompt, answer) = (RequestId(7), Vec::new(), Vec::new());
+    plan.ops.push(MemoryOp::Open { seq, request, draws, prompt, answer, mu: None });
     plan.tokens.extend([Token(5), Token(6), Token(7)]);
     plan.chunks.push(Chunk { seq, start: 0, tokens: 0..3, outputs: 1, scores: 0..0 });
     executor.execute(&plan, &mut Outcome::default()).expect("a step");

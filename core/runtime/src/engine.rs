@@ -18,8 +18,8 @@ use crate::builder::EngineBuilder;
 use crate::host::Abort;
 use crate::shared::{Command, Shared};
 use crate::{
-    CacheStats, ChatRequest, CompletionRequest, EngineMemory, EngineStats, Error, Messages, ModelInfo,
-    ModelSource, PrefixRequest, Result,
+    CacheStats, ChatRequest, CompletionRequest, EngineMemory, EngineStats, Error, Messages,
+    ModelInfo, ModelSource, PrefixRequest, Result,
 };
 
 /// A model being served in this process. Cheap to clone and safe to share: all clones are one

@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicU64;
 
 use indwell_kernel::{Backend, Condition, Outcome, Plan, StepError};
 use indwell_llama::{
-    AbortHandle, Allocated, Context, ContextParams, Executor, Gguf, Model, ModelParams, SnapshotStore,
+    AbortHandle, Allocated, Context, ContextParams, Executor, Gguf, Model, ModelParams,
+    SnapshotStore,
 };
 
 use crate::isolation::{self, Isolation, Link, RemoteBackend};
@@ -68,7 +69,8 @@ impl LoadedModel {
                 LoadedModel::Here(LocalModel::new(Arc::new(model)))
             }
             Isolation::Process => {
-                let loaded = isolation::Loaded::load(gguf.path().to_owned(), gpu_layers, &mut told)?;
+                let loaded =
+                    isolation::Loaded::load(gguf.path().to_owned(), gpu_layers, &mut told)?;
                 LoadedModel::Apart(Box::new(loaded))
             }
         })

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use indwell::{
-    ChatRequest, Engine, Error, ErrorKind, Event, FinishReason, Tool, ToolChoice, user,
-};
+use indwell::{ChatRequest, Engine, Error, ErrorKind, Event, FinishReason, Tool, ToolChoice, user};
 use indwell_benches::traffic::Random;
 use serde_json::{Value, json};
 

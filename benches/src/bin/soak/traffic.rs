@@ -114,12 +114,7 @@ fn settled(engine: &Engine) -> Result<EngineStats> {
     }
 }
 
-fn found(
-    tally: &Tally,
-    resident: Vec<(f64, f64)>,
-    stats: &EngineStats,
-    length: Duration,
-) -> Found {
+fn found(tally: &Tally, resident: Vec<(f64, f64)>, stats: &EngineStats, length: Duration) -> Found {
     let warm = length.as_secs_f64() * WARM_UP_SHARE;
     let after: Vec<f64> = resident.iter().filter(|at| at.0 >= warm).map(|at| at.1).collect();
     // A tenth each: single seconds swing with what is being read just then.

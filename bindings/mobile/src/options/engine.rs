@@ -39,7 +39,7 @@ impl NativeEngineOptions {
         given.fold(builder, |builder, (name, value)| builder.option(name, value))
     }
 
-    fn named(self) -> Named<22> {
+    fn named(self) -> Named<23> {
         [
             ("context_tokens", self.context_tokens.into()),
             ("sequences_max", self.sequences_max.into()),

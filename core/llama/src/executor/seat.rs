@@ -1,7 +1,7 @@
 //! A sequence's place in the executor: its sampler, its constraint's matcher, and what they bring in
 //! a step.
 
-use indwell_kernel::{Draws, Matcher, SequenceFailure, Token, TokenLogprob, TokenScore};
+use indwell_kernel::{Draws, Matcher, RequestId, SequenceFailure, Token, TokenLogprob, TokenScore};
 
 use crate::error::SampleError;
 use crate::sampler::{Drawn, logprobs};
@@ -12,6 +12,8 @@ const FORCED_TOKENS_MAX: usize = 512;
 
 #[derive(Debug, Default)]
 pub(super) struct Seat {
+    /// Whose it is.
+    pub(super) request: Option<RequestId>,
     sampler: Option<Sampler>,
     matcher: Option<Box<dyn Matcher>>,
     /// How many likely tokens are told with each.

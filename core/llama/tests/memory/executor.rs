@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indwell_kernel::{
-    Backend, Chunk, Draws, MemoryOp, Namespace, Outcome, Plan, SeqId, SnapshotId, SnapshotKey,
-    Token,
+    Backend, Chunk, Draws, MemoryOp, Namespace, Outcome, Plan, RequestId, SeqId, SnapshotId,
+    SnapshotKey, Token,
 };
 use indwell_llama::{Context, Executor, Model, SnapshotStore};
 use parking_lot::Mutex;
@@ -39,7 +39,14 @@ fn executor(model: &Arc<Model>, store: Option<Arc<dyn SnapshotStore>>) -> Execut
 
 fn open(seq: SeqId) -> MemoryOp {
     let (prompt, answer) = (Vec::new(), Vec::new());
-    MemoryOp::Open { seq, draws: Draws::greedy().into(), prompt, answer, mu: None }
+    MemoryOp::Open {
+        seq,
+        request: RequestId(u64::from(seq.0)),
+        draws: Draws::greedy().into(),
+        prompt,
+        answer,
+        mu: None,
+    }
 }
 
 fn share(from: SeqId, to: SeqId, range: Range<u32>) -> MemoryOp {

@@ -164,7 +164,8 @@ mod tests {
     fn sample(seq: u32, token: i32) -> Stepped {
         let (seq, token) = (SeqId(seq), Token(token));
         let (top, forced) = (Vec::new(), Vec::new());
-        let sample = Sample { seq, token, logprob: None, top, forced, ends: Ends::No };
+        let (logprob, mu) = (None, None);
+        let sample = Sample { seq, token, logprob, top, forced, ends: Ends::No, mu };
         let outcome = Outcome { samples: vec![sample], ..Outcome::default() };
         Stepped { outcome, result: Ok(()), saved: HashMap::new() }
     }

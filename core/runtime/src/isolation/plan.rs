@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indwell_kernel::{
-    Chunk, Constraint, Draws, Logprobs, MemoryOp, Plan, SamplingParams, SeqId, SnapshotId,
-    SnapshotKey, Token,
+    Chunk, Constraint, Draws, Logprobs, MemoryOp, Plan, RequestId, SamplingParams, SeqId,
+    SnapshotId, SnapshotKey, Token,
 };
 use indwell_llama::Grammar;
 use serde::{Deserialize, Serialize};
@@ -40,11 +40,13 @@ enum WireOp<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Opening<'a> {
     seq: SeqId,
+    request: RequestId,
     sampling: Cow<'a, SamplingParams>,
     logprobs: Logprobs,
     grammar: Option<Cow<'a, Grammar>>,
     prompt: Cow<'a, [Token]>,
     answer: Cow<'a, [Token]>,
+    mu: Option<f64>,
 }
 
 impl<'a> From<&'a Plan> for WirePlan<'a> {
@@ -62,14 +64,18 @@ impl<'a> From<&'a Plan> for WirePlan<'a> {
 impl<'a> From<&'a MemoryOp> for WireOp<'a> {
     fn from(op: &'a MemoryOp) -> Self {
         match op {
-            MemoryOp::Open { seq, draws, prompt, answer } => WireOp::Open(Box::new(Opening {
-                seq: *seq,
-                sampling: Cow::Borrowed(&draws.sampling),
-                logprobs: draws.logprobs,
-                grammar: draws.constraint.as_deref().map(Elsewhere::grammar_of),
-                prompt: Cow::Borrowed(prompt),
-                answer: Cow::Borrowed(answer),
-            })),
+            MemoryOp::Open { seq, request, draws, prompt, answer, mu } => {
+                WireOp::Open(Box::new(Opening {
+                    seq: *seq,
+                    request: *request,
+                    sampling: Cow::Borrowed(&draws.sampling),
+                    logprobs: draws.logprobs,
+                    grammar: draws.constraint.as_deref().map(Elsewhere::grammar_of),
+                    prompt: Cow::Borrowed(prompt),
+                    answer: Cow::Borrowed(answer),
+                    mu: *mu,
+                }))
+            }
             MemoryOp::Truncate { seq, from } => WireOp::Truncate(*seq, *from),
             MemoryOp::Release { seq } => WireOp::Release(*seq),
             MemoryOp::Share { from, to, range } => WireOp::Share(*from, *to, range.clone()),
@@ -102,14 +108,17 @@ impl WireOp<'_> {
     fn into_op(self, constrain: &impl Fn(&Grammar) -> Arc<dyn Constraint>) -> MemoryOp {
         match self {
             WireOp::Open(opening) => {
-                let Opening { seq, sampling, logprobs, grammar, prompt, answer } = *opening;
+                let Opening { seq, request, sampling, logprobs, grammar, prompt, answer, mu } =
+                    *opening;
                 let constraint = grammar.map(|grammar| constrain(&grammar));
                 let draws = Draws { sampling: sampling.into_owned(), logprobs, constraint };
                 MemoryOp::Open {
                     seq,
+                    request,
                     draws: Arc::new(draws),
                     prompt: prompt.into_owned(),
                     answer: answer.into_owned(),
+                    mu,
                 }
             }
             WireOp::Truncate(seq, from) => MemoryOp::Truncate { seq, from },

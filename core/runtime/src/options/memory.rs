@@ -227,7 +227,10 @@ mod tests {
     #[test]
     fn too_little_for_any_engine_is_refused_with_what_it_takes() {
         let error = within(&[], 115).expect_err("512 cells take 116 MiB");
-        assert_eq!(error.details().limit.as_deref(), Some(format!("at least {}", 116 * MIB).as_str()));
+        assert_eq!(
+            error.details().limit.as_deref(),
+            Some(format!("at least {}", 116 * MIB).as_str())
+        );
         let remedy = error.details().remedy.as_deref().expect("a remedy");
         assert!(remedy.contains("lower context_tokens"), "{remedy}");
     }
