@@ -65,7 +65,7 @@ fn a_lost_backend_ends_all_that_run_and_serves_who_waits() {
     let running = rig.submit(3, 80);
     rig.step();
     // It needs more cells than there are beside the other.
-    let waiting = rig.submit(60, 5);
+    let waiting = rig.submit(80, 5);
     rig.step();
     assert_eq!(rig.computed(waiting), None);
     rig.failing_step(StepError::Lost("signal 9".to_owned()), 0);
@@ -74,7 +74,7 @@ fn a_lost_backend_ends_all_that_run_and_serves_who_waits() {
         assert_eq!(rig.end(request), Some(Ended::Failed(failure.clone())));
     }
     rig.run();
-    assert_eq!(rig.answer(waiting), rig.answer_alone(waiting, 60, 5));
+    assert_eq!(rig.answer(waiting), rig.answer_alone(waiting, 80, 5));
     assert_eq!(rig.backend.cells_used(), 0);
 }
 
