@@ -103,13 +103,13 @@ impl Scheduler {
     fn make_room_beside(&mut self, place: usize, found: &Match, plan: &mut Plan) -> bool {
         let needed = self.waiting[place].cells_wanted(self.config.growth_tokens);
         let needed = needed.saturating_sub(found.resident);
-        let reserved = self.cells_wanted();
+        let running = self.cells_wanted();
         let total = self.config.context_tokens;
         let need = if self.is_idle() { Need::Starvation } else { Need::Cap };
-        let Some(tree) = &mut self.tree else { return reserved + needed <= total };
+        let Some(tree) = &mut self.tree else { return running + needed <= total };
         let needed = needed + tree.restoring_slack(found);
         let held = tree.hold(found);
-        let taken = |tree: &PrefixTree| reserved + needed + tree.resident_tokens();
+        let taken = |tree: &PrefixTree| running + needed + tree.resident_tokens();
         if taken(tree) <= total.saturating_add(tree.evictable_tokens(need)) {
             while taken(tree) > total && tree.evict(need, &mut plan.ops).is_some() {}
         }
