@@ -20,6 +20,9 @@ use crate::shared::{Command, Shared};
 use crate::worker::{Caching, Worker};
 use crate::{Engine, Error, Isolation, ModelInfo, ModelSource, OptionValue, Progress, Result};
 
+/// Files of cached prefixes that take longer to look through are found while the engine serves.
+const FIRST_LOOK_MAX: Duration = Duration::from_millis(500);
+
 /// An engine that is about to be made. Every option has a default.
 #[must_use = "an engine is made by `build`"]
 pub struct EngineBuilder {
@@ -306,6 +309,7 @@ fn start(
         let caches = SharedCaches::of(tiers.as_ref(), prefix.idle_tokens_max, kv_bytes);
         shared = shared.with_prefix_cache(namespace, caches);
     }
+    let files = tiers.clone();
     let caching = Caching { tiers, request_tokens_max: config.limits.request_tokens_max };
     let shared = Arc::new(shared);
     let worker = Worker::new(Arc::clone(&shared), prompter, received, backend, config.scheduler)
@@ -317,6 +321,9 @@ fn start(
             "raise the process's limit of threads",
         )
     })?;
+    if let Some(files) = files {
+        files.wait_for_files(FIRST_LOOK_MAX);
+    }
     Ok(Engine::new(shared, abort, thread))
 }
 

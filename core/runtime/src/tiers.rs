@@ -32,6 +32,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
 use indwell_kernel::{SnapshotId, SnapshotKey, SnapshotPlace};
 use indwell_llama::SnapshotStore;
 
@@ -77,6 +78,8 @@ pub(crate) struct Tiers {
 struct Disk {
     queue: Arc<Queue>,
     thread: Thread,
+    /// Closed once every file that was there at first has been told.
+    looked: Receiver<()>,
     fingerprint: Fingerprint,
     capacity_bytes: u64,
 }
@@ -114,10 +117,24 @@ impl Tiers {
         let disk = disk.map(|config| {
             let capacity_bytes = config.bytes;
             let queue = Arc::new(Queue::new(config.queue_bytes));
-            let worker = disk::Worker::new(config, fingerprint, volume, &board, &queue, &counters);
-            Disk { queue, thread: Thread::spawn(worker), fingerprint, capacity_bytes }
+            let (looking, looked) = crossbeam_channel::bounded(0);
+            let worker =
+                disk::Worker::new(config, fingerprint, volume, &board, &queue, &counters, looking);
+            Disk { queue, thread: Thread::spawn(worker), looked, fingerprint, capacity_bytes }
         });
         Arc::new(Self { host, disk, board, counters, host_capacity_bytes: host_bytes })
+    }
+
+    /// Waits until the files that were there at first have been told, so that the first request finds
+    /// them; whoever is told must be at work.
+    ///
+    /// # Blocking
+    /// At most `within`.
+    pub(crate) fn wait_for_files(&self, within: Duration) {
+        if let Some(disk) = &self.disk {
+            // Nothing is ever sent.
+            let _ = disk.looked.recv_timeout(within);
+        }
     }
 
     /// Where a snapshot is; one that is in a file alone begins to be read, and an event follows

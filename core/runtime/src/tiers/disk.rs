@@ -105,6 +105,8 @@ pub(super) struct Worker {
     board: Arc<Board>,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
+    /// Dropped once every file that was there at first has been told.
+    looking: Option<Sender<()>>,
 }
 
 /// The thread at work.
@@ -125,6 +127,7 @@ impl Worker {
         board: &Arc<Board>,
         queue: &Arc<Queue>,
         counters: &Arc<Counters>,
+        looking: Sender<()>,
     ) -> Self {
         Self {
             directory: config.directory,
@@ -134,10 +137,11 @@ impl Worker {
             board: board.clone(),
             queue: queue.clone(),
             counters: counters.clone(),
+            looking: Some(looking),
         }
     }
 
-    fn run_and_tell(self, ended: Sender<()>) {
+    fn run_and_tell(mut self, ended: Sender<()>) {
         let ran = catch_unwind(AssertUnwindSafe(|| self.run()));
         let directory = self.directory.display();
         let is_off = !matches!(ran, Ok(Ok(())));
@@ -161,7 +165,8 @@ impl Worker {
         drop(ended);
     }
 
-    fn run(&self) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<()> {
+        let mut looking = self.looking.take();
         let directory =
             Directory::open(&self.directory, self.bytes_max, self.fingerprint, &*self.volume)?;
         let mut service = Service {
@@ -174,6 +179,9 @@ impl Worker {
         loop {
             service.publish();
             let directory = &service.directory;
+            if !directory.has_unseen() {
+                drop(looking.take());
+            }
             let next = self.queue.next(directory.has_unseen(), directory.next_scan());
             let Some(work) = next else { return Ok(()) };
             service.serve(work)?;
