@@ -2,7 +2,9 @@
 
 mod cells;
 mod clock;
+mod faults;
 mod scripted;
 
 pub use clock::VirtualClock;
-pub use scripted::{SCRIPTED_PANIC, ScriptedBackend, StepFault};
+pub use faults::{SCRIPTED_PANIC, StepFault};
+pub use scripted::ScriptedBackend;

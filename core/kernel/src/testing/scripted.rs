@@ -5,30 +5,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::cells::{Cell, Cells};
+use super::faults::{StepFault, panic_quietly};
 use crate::{
     Backend, Chunk, Ends, MemoryOp, Outcome, Plan, Sample, SchedulerConfig, SeqId, SequenceFailure,
     SnapshotId, StepError, Token, TokenLogprob, TokenScore,
 };
-
-/// What goes wrong in one step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StepFault {
-    /// The batch fails. Its first `partial` chunks are computed all the same, as an abort between
-    /// micro-batches leaves them.
-    Step {
-        /// With which error.
-        error: StepError,
-        /// How many chunks leave their cells behind.
-        partial: usize,
-    },
-    /// The n-th sampled sequence fails, the others succeed.
-    Sequence(usize),
-    /// It panics, with so many of the plan's operations and then of its chunks done.
-    Panic {
-        /// Operations, and chunks after them.
-        done: usize,
-    },
-}
 
 /// The scripted backend.
 #[derive(Debug)]
@@ -491,14 +472,6 @@ impl Backend for ScriptedBackend {
         outcome.extent = Some(self.cells.extent());
         result
     }
-}
-
-/// What a panic that was scripted carries.
-pub const SCRIPTED_PANIC: &str = "scripted";
-
-/// Panics without a word on standard error.
-fn panic_quietly() -> ! {
-    std::panic::resume_unwind(Box::new(SCRIPTED_PANIC))
 }
 
 fn uncut() -> SequenceFailure {
