@@ -89,19 +89,19 @@ impl Kind {
         let chat = |tokens| engine.chat(question.as_str()).max_tokens(tokens);
         match self {
             Self::Chat | Self::Completion => chat(8 + below(random, 56)),
-            Self::Sampled => chat(48).temperature(1.0).top_p(0.9).seed(number.into()),
+            Self::Sampled => chat(48).temperature(1.0).top_p(0.9).seed(number),
             Self::Repeated => {
                 engine.chat(format!("What is {} plus one?", below(random, 8))).max_tokens(24)
             }
-            Self::Long => chat(400).temperature(1.0).seed(number.into()),
-            Self::Schema => chat(200).json_schema(schema()).temperature(1.0).seed(number.into()),
+            Self::Long => chat(400).temperature(1.0).seed(number),
+            Self::Schema => chat(200).json_schema(schema()).temperature(1.0).seed(number),
             Self::Regex => chat(60).regex("[a-z]{3,9}( [a-z]{3,9}){2,5}\\.").temperature(1.0),
             Self::Tools => {
                 let question = format!("What is the weather in city {number}?");
                 let request = engine.chat([user(question)]).tools([tool()]);
                 request.tool_choice(ToolChoice::Required).max_tokens(120)
             }
-            Self::Several => chat(24).n(3).temperature(1.0).seed(number.into()),
+            Self::Several => chat(24).n(3).temperature(1.0).seed(number),
             Self::Cancelled | Self::Dropped => chat(300),
             Self::TimedOut => {
                 chat(400).timeout(Duration::from_millis((1 + below(random, 400)).into()))
