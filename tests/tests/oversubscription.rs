@@ -9,7 +9,7 @@ use indwell::{Engine, Event, Reply, TokenLogprob, TokenStream};
 use indwell_tests::{Score, Scorer, cached_cells, engine, model, stats, wait_until};
 
 const CALLERS: usize = 24;
-const TOKENS: u32 = 100;
+const TOKENS: u32 = 64;
 const CONTEXT_TOKENS: u32 = 512;
 
 /// As many as fit with their whole answers.
