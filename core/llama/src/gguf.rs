@@ -95,7 +95,8 @@ impl Gguf {
     }
 
     /// Its files in order, as they were when they were checked.
-    pub(crate) fn file_states(&self) -> &[(PathBuf, FileState)] {
+    #[must_use]
+    pub fn file_states(&self) -> &[(PathBuf, FileState)] {
         &self.files
     }
 

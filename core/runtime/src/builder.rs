@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indwell_kernel::AdmissionGate;
-use indwell_llama::{ContextParams, Gguf, SnapshotStore};
+use indwell_llama::{Gguf, SnapshotStore};
 
 use crate::host::{LoadedModel, Watch};
 use crate::memory::FixedMemory;
@@ -277,7 +277,7 @@ fn start(
             let _ = waking.send(Command::Wake);
         },
     };
-    let started = loaded.start(context_params(&config), prefix.snapshots, watch)?;
+    let started = loaded.start(config.context(prefix.residents_max), prefix.snapshots, watch)?;
     memory.context = started.allocated();
     let layout = started.layout();
     let namespace = identity.namespace(&facts, &layout);
@@ -330,17 +330,6 @@ fn start(
 /// Options are read as 64 bits with a sign; nothing has 2^63 bytes.
 fn saturated(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-fn context_params(config: &EngineConfig) -> ContextParams {
-    ContextParams {
-        context_tokens: config.scheduler.context_tokens,
-        batch_tokens: config.scheduler.batch_tokens,
-        sequences_max: config.scheduler.sequences_max,
-        residents_max: config.scheduler.prefix.residents_max,
-        threads: config.threads,
-        flash_attention: config.flash_attention,
-    }
 }
 
 fn model_info(facts: &ModelFacts, config: &EngineConfig, has_chat_template: bool) -> ModelInfo {

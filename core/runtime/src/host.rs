@@ -69,8 +69,7 @@ impl LoadedModel {
                 LoadedModel::Here(LocalModel::new(Arc::new(model)))
             }
             Isolation::Process => {
-                let loaded =
-                    isolation::Loaded::load(gguf.path().to_owned(), gpu_layers, &mut told)?;
+                let loaded = isolation::Loaded::load(gguf, gpu_layers, &mut told)?;
                 LoadedModel::Apart(Box::new(loaded))
             }
         })

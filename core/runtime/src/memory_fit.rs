@@ -69,15 +69,10 @@ fn uses_gpu(config: &EngineConfig) -> Result<bool> {
     Ok(devices.iter().any(|device| device.kind == DeviceKind::Gpu))
 }
 
+/// The context, with as many residents as there can be: the file alone does not say how its memory
+/// is shared.
 fn params(config: &EngineConfig) -> ContextParams {
-    ContextParams {
-        context_tokens: config.scheduler.context_tokens,
-        batch_tokens: config.scheduler.batch_tokens,
-        sequences_max: config.scheduler.sequences_max,
-        residents_max: if config.prefix_cache.is_on() { setup::RESIDENTS_MAX } else { 0 },
-        threads: config.threads,
-        flash_attention: config.flash_attention,
-    }
+    config.context(if config.prefix_cache.is_on() { setup::RESIDENTS_MAX } else { 0 })
 }
 
 fn refused(gguf: &Gguf, config: &EngineConfig, plan: &MemoryPlan, available: u64) -> Error {

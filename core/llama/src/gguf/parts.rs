@@ -31,7 +31,10 @@ impl FileState {
     }
 
     /// Whether the file at `path` is still as this says.
-    pub(crate) fn holds(&self, path: &Path) -> std::io::Result<bool> {
+    ///
+    /// # Errors
+    /// When it can't be asked.
+    pub fn holds(&self, path: &Path) -> std::io::Result<bool> {
         Ok(Self::of(&std::fs::metadata(path)?) == *self)
     }
 

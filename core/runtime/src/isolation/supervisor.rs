@@ -7,17 +7,17 @@
 //! other, end the engine with the reason.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use indwell_kernel::SnapshotId;
-use indwell_llama::{Allocated, ContextParams};
+use indwell_llama::gguf::FileState;
+use indwell_llama::{Allocated, ContextParams, Gguf};
 
 use super::backoff::Backoff;
 use super::frame;
@@ -40,7 +40,8 @@ pub(crate) struct Loaded {
     program: Program,
     path: PathBuf,
     gpu_layers: Option<u32>,
-    file: Option<FileState>,
+    /// As they were when they were checked.
+    files: Vec<(PathBuf, FileState)>,
     loaded: Arc<LoadedFacts>,
 }
 
@@ -53,19 +54,6 @@ pub(crate) struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A file as it was when the first worker had loaded it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileState {
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl From<Metadata> for FileState {
-    fn from(metadata: Metadata) -> Self {
-        Self { bytes: metadata.len(), modified: metadata.modified().ok() }
-    }
-}
-
 impl Loaded {
     /// Starts a worker, and has it load a model.
     ///
@@ -75,16 +63,17 @@ impl Loaded {
     /// # Blocking
     /// Until it is loaded.
     pub(crate) fn load(
-        path: PathBuf,
+        gguf: &Gguf,
         gpu_layers: Option<u32>,
         on_share: &mut dyn FnMut(f32),
     ) -> Result<Self> {
+        let (path, files) = (gguf.path().to_owned(), gguf.file_states().to_vec());
         let directory = std::env::current_dir().ok();
         let program = Program { path: program::find()?, directory };
         let mut process = Process::spawn(&program)?;
         let loaded = Arc::new(process.load(&path, gpu_layers, on_share)?);
-        let file = std::fs::metadata(&path).ok().map(FileState::from);
-        Ok(Self { process, program, path, gpu_layers, file, loaded })
+        gguf.check_unchanged()?;
+        Ok(Self { process, program, path, gpu_layers, files, loaded })
     }
 
     pub(crate) fn facts(&self) -> &ModelFacts {
@@ -128,7 +117,7 @@ impl Loaded {
             program: self.program,
             path: self.path,
             gpu_layers: self.gpu_layers,
-            file: self.file,
+            files: self.files,
             loaded: self.loaded,
             context,
             keeps_snapshots,
@@ -186,7 +175,7 @@ struct Supervisor {
     program: Program,
     path: PathBuf,
     gpu_layers: Option<u32>,
-    file: Option<FileState>,
+    files: Vec<(PathBuf, FileState)>,
     loaded: Arc<LoadedFacts>,
     context: ContextParams,
     keeps_snapshots: bool,
@@ -269,8 +258,8 @@ impl Supervisor {
         let mut process = Process::spawn(&self.program)?;
         self.link.loading(&process.handle);
         let loaded = process.load(&self.path, self.gpu_layers, &mut |_| {})?;
-        let file = std::fs::metadata(&self.path).ok().map(FileState::from);
-        if file != self.file || loaded.facts != self.loaded.facts {
+        let holds = |(path, state): &(PathBuf, FileState)| state.holds(path).unwrap_or(false);
+        if !self.files.iter().all(holds) || loaded.facts != self.loaded.facts {
             let model = self.path.display().to_string();
             let message = format!("{model} has changed since the engine was made");
             return Err(Error::model_load(model, message, "make a new engine", None));

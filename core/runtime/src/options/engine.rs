@@ -1,6 +1,7 @@
 //! An engine's options.
 
 use indwell_kernel::{AdmissionLimits, SchedulerConfig, SchedulerOptions, config::in_range};
+use indwell_llama::ContextParams;
 
 use super::prefix_cache::{PrefixCacheConfig, PrefixCacheOptions};
 use super::response_cache::{ResponseCacheConfig, ResponseCacheOptions};
@@ -139,6 +140,20 @@ impl NamedOptions for EngineOptions {
         };
         *field = Some(read::whole(name, value)?);
         Ok(())
+    }
+}
+
+impl EngineConfig {
+    /// The context that it asks for, with so many residents.
+    pub(crate) fn context(&self, residents_max: u32) -> ContextParams {
+        ContextParams {
+            context_tokens: self.scheduler.context_tokens,
+            batch_tokens: self.scheduler.batch_tokens,
+            sequences_max: self.scheduler.sequences_max,
+            residents_max,
+            threads: self.threads,
+            flash_attention: self.flash_attention,
+        }
     }
 }
 
