@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
-use indwell::{Engine, EngineBuilder, EngineStats};
+use indwell::{Engine, EngineBuilder, EngineStats, ErrorKind};
 
 pub use score::{Score, Scorer};
 
@@ -32,6 +32,22 @@ pub fn engine() -> EngineBuilder {
         Ok(isolation) => builder.option("isolation", isolation.as_str()),
         Err(_) => builder,
     }
+}
+
+/// The bytes that an engine takes without caches, as the error says that refuses it.
+///
+/// # Panics
+/// When nothing is refused, or without a limit in bytes.
+#[must_use]
+pub fn least_memory_bytes(builder: EngineBuilder) -> u64 {
+    const TOO_LITTLE: i64 = 64 << 20;
+    let error = builder.memory_bytes(TOO_LITTLE).build().expect_err("the weights alone are larger");
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    let details = error.details();
+    assert_eq!(details.field.as_deref(), Some("memory_bytes"));
+    assert_eq!(details.value.as_deref(), Some(TOO_LITTLE.to_string().as_str()));
+    let least = details.limit.as_deref().and_then(|limit| limit.strip_prefix("at least "));
+    least.expect("a limit").parse().expect("in bytes")
 }
 
 /// Polls a future on this thread until it is ready.

@@ -3,23 +3,12 @@
 
 use indwell::{Engine, EngineBuilder, ErrorKind};
 use indwell_llama::{Model, ModelParams};
-use indwell_tests::{model, stats};
+use indwell_tests::{least_memory_bytes, model, stats};
 
 const MIB: u64 = 1 << 20;
 
 fn builder() -> EngineBuilder {
     Engine::builder(model()).threads(2)
-}
-
-/// What an engine takes without caches, as the error says that refuses it.
-fn least(builder: EngineBuilder) -> u64 {
-    let error = builder.memory_bytes(64 * MIB).build().expect_err("the weights alone are larger");
-    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
-    let details = error.details();
-    assert_eq!(details.field.as_deref(), Some("memory_bytes"));
-    assert_eq!(details.value.as_deref(), Some((64 * MIB).to_string().as_str()));
-    let least = details.limit.as_deref().and_then(|limit| limit.strip_prefix("at least "));
-    least.expect("a limit").parse().expect("in bytes")
 }
 
 #[test]
@@ -48,7 +37,7 @@ fn each_part_is_what_is_allocated() {
 
 #[test]
 fn a_budget_cuts_what_was_not_asked_for() {
-    let fixed = least(builder().context_tokens(8192));
+    let fixed = least_memory_bytes(builder().context_tokens(8192));
 
     // The caches give way, and the cells stay.
     let budget = fixed + 8 * MIB;
@@ -72,7 +61,7 @@ fn a_budget_cuts_what_was_not_asked_for() {
 
 #[test]
 fn what_does_not_fit_is_told_at_once() {
-    let least = least(builder());
+    let least = least_memory_bytes(builder());
     let engine = builder().memory_bytes(least).build().expect("what is said to fit fits");
     assert!(engine.memory().expect("not forked").limit_bytes <= least);
 

@@ -44,18 +44,24 @@ fn a_prefix_that_nobody_holds_is_unpinned() {
 
 #[test]
 fn who_cancels_a_prefix_hears_of_it_and_keeps_nothing() {
-    let one = NativeEngineOptions { sequences_max: Some(1), stream_capacity: Some(1), ..small() };
+    // Nobody is behind: an answer that never ends has the only sequence, and the prefixes wait.
+    let tokens = 1800;
+    let capacity = Some(2 * tokens);
+    let one = NativeEngineOptions { sequences_max: Some(1), stream_capacity: capacity, ..small() };
     let engine = load(one);
-    // Nobody reads it: it is paused in the only sequence, and the prefixes wait.
-    let story = vec![user("Tell me a story.")];
-    let paused = engine.chat(story, NativeRequestOptions::default()).expect("queued");
+    let endless = NativeRequestOptions {
+        ignore_eos: Some(true),
+        max_tokens: Some(tokens),
+        ..NativeRequestOptions::default()
+    };
+    let running = engine.chat(vec![user("Tell me a story.")], endless).expect("queued");
     for give_up in [NativePrefix::cancel, NativePrefix::unpin] {
         let prefix = engine.cache_prefix(vec![instructions("deer")], None, None).expect("queued");
         give_up(&prefix);
         let error = block_on(Arc::clone(&prefix).cached()).expect_err("it was cancelled");
         assert_eq!(parts(error).0, NativeErrorKind::Cancelled);
     }
-    paused.cancel();
+    running.cancel();
     ask(&engine, "deer", NativeRequestOptions::default());
     assert_eq!(engine.caches().expect("numbers").pinned_tokens, 0);
 }

@@ -142,7 +142,7 @@ class ConformanceTest {
                 "kind" -> assertEquals(value.text, thrown.kind.code)
                 "field" -> assertEquals(kotlinSpelling(value.text), details.field)
                 "value" -> assertEquals(value.text, details.value)
-                "limit" -> assertEquals(value.text, details.limit)
+                "limit" -> assertEquals(kotlinSpelling(value.text), details.limit)
                 "message_contains" -> value.jsonArray.forEach {
                     assertTrue(it.text in thrown.message || kotlinSpelling(it.text) in thrown.message, thrown.message)
                 }
@@ -153,7 +153,7 @@ class ConformanceTest {
         if (expect["remedy"]?.jsonPrimitive?.boolean != false) assertNotNull(details.remedy, thrown.message)
     }
 
-    /** A duration has its unit in its type. */
+    /** A field, or a limit that speaks of one. A duration has its unit in its type. */
     private fun kotlinSpelling(field: String): String =
         field.removeSuffix("_ms").replace(Regex("_(.)")) { it.groupValues[1].uppercase() }
 
