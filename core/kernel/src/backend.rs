@@ -40,7 +40,8 @@ pub enum Condition {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// One for each chunk of the plan that samples and whose sequence did not fail, in the chunks'
-    /// order.
+    /// order. Where drafts are verified, more of them one after the other: each that is the draft
+    /// in its place, and ends nothing and forces nothing, is followed by one drawn after it.
     pub samples: Vec<Sample>,
     /// The log-probabilities of prompts' tokens that the plan asked for, by sequence.
     pub scores: Vec<(SeqId, Vec<TokenScore>)>,

@@ -92,6 +92,9 @@ pub struct SchedulerConfig {
     pub prefill_chunk_tokens: u32,
     /// A request is admitted if all that run, and it, could grow by so many tokens.
     pub growth_tokens: u32,
+    /// Whether answers are drafted by prompt lookup where that is worth it. Off after validation: the
+    /// memory has to be able to take tokens back.
+    pub drafts: bool,
     /// The prefix cache. Off after validation: what it can be is known when the model is loaded.
     pub prefix: PrefixConfig,
 }
@@ -108,6 +111,9 @@ impl SchedulerConfig {
     /// Prompt tokens that one step scores at most, all sequences together. Each needs a row of
     /// logits, a number a token of the vocabulary.
     pub const SCORES_MAX: u32 = 32;
+    /// Drafts of one sequence that one step verifies, at most. Each needs a row of logits too, in
+    /// place of scores.
+    pub const DRAFTS_MAX: u32 = 8;
 }
 
 impl SchedulerOptions {
@@ -167,6 +173,7 @@ impl SchedulerOptions {
             batch_tokens,
             prefill_chunk_tokens,
             growth_tokens: growth_tokens(context_tokens, sequences_max),
+            drafts: false,
             prefix: PrefixConfig::OFF,
         })
     }

@@ -72,6 +72,7 @@
 //! | [`flight`] | one computation that several callers wait for |
 //! | [`request`] | what the scheduler is asked, and how it ends |
 //! | [`sequence`] | one request's tokens and how many of them are computed |
+//! | `drafting` | what an answer may go on with, and whether to try it |
 //! | [`prefix`] | which computed prefixes there are, and which leave first |
 //! | [`plan`] | what one step does |
 //! | [`backend`] | who executes a plan |
@@ -83,6 +84,7 @@ pub mod admission;
 pub mod backend;
 pub mod config;
 pub mod constraint;
+mod drafting;
 pub mod draws;
 pub mod flight;
 pub mod ids;
@@ -122,6 +124,6 @@ pub use sampling::{
     Dry, Mirostat, MirostatVersion, Penalties, SamplerKind, SamplingOptions, SamplingParams,
     Surroundings, Temperature, TokenRules, Xtc,
 };
-pub use scheduler::{Load, Preemptions, Scheduler};
+pub use scheduler::{Drafts, Load, Preemptions, Scheduler};
 pub use snapshot::{SnapshotKey, SnapshotPlace, Tier};
 pub use time::Timestamp;

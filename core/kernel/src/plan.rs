@@ -131,6 +131,13 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// How many of its last tokens are drafts, which are not known to be the answer's: each is
+    /// verified by what is drawn from the output before it.
+    #[must_use]
+    pub fn drafts(&self) -> usize {
+        (self.outputs as usize - self.scores.len()).saturating_sub(1)
+    }
+
     /// Whether a token is drawn from its last output.
     #[must_use]
     pub fn draws(&self) -> bool {
@@ -166,6 +173,12 @@ impl Plan {
         &self.tokens[chunk.tokens.clone()]
     }
 
+    /// The drafts of `chunk`, its last tokens.
+    #[must_use]
+    pub fn drafts_of(&self, chunk: &Chunk) -> &[Token] {
+        &self.tokens[chunk.tokens.end - chunk.drafts()..chunk.tokens.end]
+    }
+
     /// The tokens that `chunk` wants scored.
     #[must_use]
     pub fn scored_tokens(&self, chunk: &Chunk) -> &[Token] {
@@ -174,10 +187,23 @@ impl Plan {
 
     pub(crate) fn clear(&mut self) {
         self.ops.clear();
+        self.clear_batch();
+    }
+
+    /// Takes all tokens out of the batch.
+    pub(crate) fn clear_batch(&mut self) {
         self.chunks.clear();
         self.tokens.clear();
         self.scored.clear();
         self.prompt_tokens = 0;
+    }
+
+    /// Adds a draft to the last chunk.
+    pub(crate) fn push_draft(&mut self, token: Token) {
+        let chunk = self.chunks.last_mut().expect("a chunk was pushed");
+        self.tokens.push(token);
+        chunk.tokens.end += 1;
+        chunk.outputs += 1;
     }
 
     pub(crate) fn push(&mut self, seq: SeqId, start: usize, tokens: &[Token], outputs: u32) {

@@ -17,6 +17,7 @@
 #[cfg(feature = "testing")]
 mod audit;
 mod caching;
+mod drafts;
 mod planning;
 mod preempting;
 mod settling;
@@ -25,6 +26,8 @@ mod sharing;
 use std::collections::{HashMap, VecDeque};
 
 use self::caching::Compaction;
+pub use self::drafts::Drafts;
+use self::drafts::Share;
 pub use self::preempting::Preemptions;
 use crate::prefix::{NodeId, PrefixTree};
 use crate::sequence::Sequence;
@@ -55,6 +58,9 @@ pub struct Scheduler {
     /// Batches planned.
     batches: u64,
     preemptions: Preemptions,
+    drafts: Drafts,
+    /// What the sequences of a batch get of its drafts; kept for its room.
+    shares: Vec<Share>,
     /// A plan is out: only `commit` or `fail` may come next.
     step_open: bool,
 }
@@ -72,6 +78,8 @@ pub struct Load {
     pub cells_used: u32,
     /// How often requests gave way so far.
     pub preemptions: Preemptions,
+    /// What drafts came to so far.
+    pub drafts: Drafts,
     /// The prefix cache.
     pub prefix: PrefixLoad,
 }
@@ -95,6 +103,8 @@ impl Scheduler {
             arrivals: 0,
             batches: 0,
             preemptions: Preemptions::default(),
+            drafts: Drafts::default(),
+            shares: Vec::new(),
             step_open: false,
         }
     }
@@ -168,6 +178,7 @@ impl Scheduler {
             preempted: count(self.waiting.iter().filter(|s| s.preempted).count()),
             cells_used: private + prefix.resident_tokens,
             preemptions: self.preemptions,
+            drafts: self.drafts,
             prefix,
         }
     }
@@ -235,6 +246,9 @@ impl Scheduler {
     fn requeue(&mut self, mut sequence: Sequence) {
         sequence.computed = 0;
         sequence.hit = None;
+        if let Some(drafter) = &mut sequence.drafter {
+            drafter.forget();
+        }
         let place = self.waiting.partition_point(|s| s.arrival < sequence.arrival);
         self.waiting.insert(place, sequence);
     }

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use crate::drafting::Drafter;
 use crate::prefix::LockId;
 use crate::{
     CacheUse, Draws, Goal, MemoryOp, Request, RequestId, SeqId, SnapshotId, Tier, Timestamp, Token,
@@ -51,6 +52,8 @@ pub struct Sequence {
     pub(crate) hit: Option<(u32, Tier)>,
     /// How it may be helped by what is computed already.
     pub(crate) lookup: Lookup,
+    /// What its answer may go on with; `None` where no draft could be verified.
+    pub(crate) drafter: Option<Drafter>,
 }
 
 /// What a request waits for while it waits for neither a sequence nor cells.
@@ -86,6 +89,10 @@ impl Sequence {
             Goal::Cache => 0,
         };
         let tokens_max = prompt_tokens.saturating_add(answer_tokens);
+        // A constraint and Mirostat's μ go on with each token, and can't be taken back.
+        let is_free =
+            request.draws.constraint.is_none() && request.draws.sampling.mirostat.is_none();
+        let is_drafted = is_free && request.goal == Goal::Generate;
         Self {
             request: request.id,
             tokens: request.prompt,
@@ -110,7 +117,13 @@ impl Sequence {
             hold: None,
             hit: None,
             lookup: Lookup::Open,
+            drafter: is_drafted.then(|| Drafter::new(prompt_tokens)),
         }
+    }
+
+    /// How many drafts it has room for: after them comes at least one token more.
+    pub(crate) fn drafts_max(&self) -> usize {
+        self.tokens_max.saturating_sub(self.tokens.len() + 1)
     }
 
     /// Leaves the queue for the first time: makes room for the whole answer, so that decoding

@@ -112,9 +112,10 @@ proptest! {
                     batch_tokens,
                     prefill_chunk_tokens,
                     growth_tokens,
+                    drafts,
                     prefix,
                 } = config;
-                prop_assert!(!prefix.is_on() && growth_tokens > 0);
+                prop_assert!(!prefix.is_on() && !drafts && growth_tokens > 0);
                 prop_assert!((1..=context_tokens).contains(&request_tokens_max));
                 prop_assert!((1..=SEQUENCES_LIMIT).contains(&sequences_max));
                 prop_assert!(sequences_max <= batch_tokens);

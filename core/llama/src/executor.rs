@@ -168,7 +168,8 @@ impl Executor {
         }
     }
 
-    /// Notes where each output's logits are. A chunk's sample is drawn from its last token.
+    /// Notes where each output's logits are. A chunk's sample is drawn from its last known token, and
+    /// further ones from drafts, up to one that would end the answer.
     fn locate_logits(&mut self, plan: &Plan) {
         let mut end = 0;
         for chunk in &plan.chunks {
@@ -183,8 +184,22 @@ impl Executor {
                     None => seat.failure = Some(no_logits()),
                 }
             }
-            if chunk.draws() {
-                seat.row = Row::of(&mut self.context, &self.batch, end - 1);
+            if !chunk.draws() {
+                continue;
+            }
+            let drafts = plan.drafts_of(chunk);
+            let vocabulary = self.context.model().clone();
+            let vocabulary = vocabulary.vocabulary();
+            for (place, at) in (end - 1 - drafts.len()..end).enumerate() {
+                let ends = |token: Token| {
+                    seat.is_stop_token(token) || vocabulary.is_end_of_generation(token)
+                };
+                let draft = drafts.get(place).copied().filter(|&token| !ends(token));
+                let Some(row) = Row::of(&mut self.context, &self.batch, at) else { break };
+                seat.rows.push((row, draft));
+                if draft.is_none() {
+                    break;
+                }
             }
         }
     }
@@ -235,18 +250,22 @@ impl Executor {
             if let Some(failure) = seat.failure.take() {
                 outcome.failures.push((chunk.seq, failure));
             } else if chunk.draws() {
-                match seat.said.take() {
-                    Some(Ok(said)) => outcome.samples.push(self.as_sample(chunk.seq, said)),
-                    Some(Err(failure)) => outcome.failures.push((chunk.seq, failure)),
-                    None => outcome.failures.push((chunk.seq, no_logits())),
+                if seat.said.is_empty() {
+                    outcome.failures.push((chunk.seq, no_logits()));
                 }
+                // The list's room goes back to the seat.
+                let mut said = std::mem::take(&mut seat.said);
+                for said in said.drain(..) {
+                    outcome.samples.push(self.as_sample(chunk.seq, said));
+                }
+                self.seats[chunk.seq.index()].said = said;
             }
         }
     }
 
     /// A token that ends the answer, forced ones included, is no part of it.
     fn as_sample(&self, seq: SeqId, said: Said) -> Sample {
-        let Said { drawn, mut forced, is_complete } = said;
+        let Said { drawn, mut forced, is_complete, mu } = said;
         let Drawn { token, logprob, top } = drawn;
         let mut ends = if is_complete { Ends::After } else { Ends::No };
         if let Some(end) = forced.iter().position(|&token| self.ends(seq, token)) {
@@ -256,7 +275,6 @@ impl Executor {
         if self.ends(seq, token) {
             ends = Ends::Before;
         }
-        let mu = self.seats[seq.index()].mu();
         Sample { seq, token, logprob, top, mu, forced, ends }
     }
 

@@ -83,6 +83,13 @@ impl MemoryKind {
         }
     }
 
+    /// Whether the newest tokens of a sequence can be taken back, as drafts that were wrong are. Layers
+    /// with a window lose nothing by it that an earlier token looks back at.
+    #[must_use]
+    pub fn takes_back(self) -> bool {
+        matches!(self, MemoryKind::Attention | MemoryKind::SlidingWindow { .. })
+    }
+
     /// What the prefix cache can do on it, in a line.
     #[must_use]
     pub fn describe(self) -> &'static str {

@@ -18,7 +18,9 @@ use crate::prompt::Prompter;
 use crate::responses;
 use crate::shared::{Command, Shared};
 use crate::worker::{Caching, Worker};
-use crate::{Engine, Error, Isolation, ModelInfo, ModelSource, OptionValue, Progress, Result};
+use crate::{
+    Engine, Error, Isolation, ModelInfo, ModelSource, OptionValue, Progress, Result, Speculation,
+};
 
 /// Files of cached prefixes that take longer to look through are found while the engine serves.
 const FIRST_LOOK_MAX: Duration = Duration::from_millis(500);
@@ -122,6 +124,13 @@ impl EngineBuilder {
     /// has `indwell-worker` beside it, or named by [`crate::WORKER_VARIABLE`].
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.options.isolation = Some(isolation.as_str().to_owned());
+        self
+    }
+
+    /// Whether answers that repeat much of their prompts, as edits do, are drafted from them, several
+    /// tokens a step. Default: where it is worth it.
+    pub fn speculation(mut self, speculation: Speculation) -> Self {
+        self.options.speculation = Some(speculation.as_str().to_owned());
         self
     }
 
@@ -258,6 +267,7 @@ fn start(
     let prefix = setup::prefix_config(&config, kind);
     setup::log(&config, &prefix, kind);
     config.scheduler.prefix = prefix;
+    config.scheduler.drafts = config.speculation == Speculation::Auto && kind.takes_back();
     let host_cache_bytes_max = if prefix.snapshots { config.prefix_cache.host_bytes } else { 0 };
     let mut memory = FixedMemory {
         budget_bytes: config.memory_bytes,

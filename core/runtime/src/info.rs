@@ -61,6 +61,10 @@ pub struct EngineStats {
     pub preemptions: u64,
     /// Tokens that were computed once more because of it.
     pub recomputed_tokens: u64,
+    /// Tokens that were drafted and verified in a batch ([`crate::Speculation`]).
+    pub drafted_tokens: u64,
+    /// Those of them that were right: tokens of answers without a step of their own.
+    pub accepted_tokens: u64,
     /// Prompt tokens of admitted requests that take part in the prefix cache.
     pub prefix_cache_queries: u64,
     /// Those of them that were cached, and not computed anew.

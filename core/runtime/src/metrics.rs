@@ -192,6 +192,16 @@ fn counters(registry: &mut Registry, stats: &EngineStats) {
             "Tokens computed once more after a preemption",
             stats.recomputed_tokens,
         ),
+        (
+            "spec_decode_num_draft_tokens",
+            "Tokens drafted and verified in a batch",
+            stats.drafted_tokens,
+        ),
+        (
+            "spec_decode_num_accepted_tokens",
+            "Drafted tokens that were right",
+            stats.accepted_tokens,
+        ),
         ("engine_steps", "Decode calls, each of one batch", stats.steps),
         ("restarts", "Times that the process which computes was started again", stats.restarts),
     ] {
@@ -224,6 +234,8 @@ mod tests {
             prompt_tokens: 40,
             preemptions: 3,
             recomputed_tokens: 60,
+            drafted_tokens: 50,
+            accepted_tokens: 30,
             cells_used: 256,
             cells_total: 1024,
             ..EngineStats::default()
@@ -236,6 +248,8 @@ mod tests {
             "indwell:prompt_tokens_total{model_name=\"a \\\"model\\\"\"} 40",
             "indwell:num_preemptions_total{model_name=\"a \\\"model\\\"\"} 3",
             "indwell:recomputed_tokens_total{model_name=\"a \\\"model\\\"\"} 60",
+            "indwell:spec_decode_num_draft_tokens_total{model_name=\"a \\\"model\\\"\"} 50",
+            "indwell:spec_decode_num_accepted_tokens_total{model_name=\"a \\\"model\\\"\"} 30",
             "# TYPE indwell:time_to_first_token_seconds histogram",
             "indwell:time_to_first_token_seconds_bucket{model_name=\"a \\\"model\\\"\",le=\"0.04\"} 1",
             "indwell:time_to_first_token_seconds_bucket{model_name=\"a \\\"model\\\"\",le=\"0.02\"} 0",

@@ -279,6 +279,10 @@ impl<B: Backend + Send + 'static> Worker<B> {
             }
             Output::Token { request, token, logprob, top } => {
                 let Some(answer) = self.answers.get_mut(&request) else { return };
+                if answer.is_stopped() {
+                    // Of the same step as the token that stopped it.
+                    return;
+                }
                 self.shared.stats.completion_tokens.fetch_add(1, Relaxed);
                 let now = self.shared.now();
                 answer.measure(&self.shared.metrics, now);
@@ -372,6 +376,8 @@ impl<B: Backend + Send + 'static> Worker<B> {
         stats.cells_used.store(load.cells_used, Relaxed);
         stats.preemptions.store(load.preemptions.count, Relaxed);
         stats.recomputed_tokens.store(load.preemptions.recomputed_tokens, Relaxed);
+        stats.drafted_tokens.store(load.drafts.drafted, Relaxed);
+        stats.accepted_tokens.store(load.drafts.accepted, Relaxed);
         self.shared.caches.resident(&load.prefix);
     }
 

@@ -4,7 +4,8 @@
 //! behind by more (by tokens that were forced), then running prefills, then new requests, each in
 //! order of arrival. While anything decodes, all the rest together is held to
 //! `prefill_chunk_tokens`, so that neither a long prompt nor a long forced text stops the others'
-//! streams; beside answers that are behind, prompts are.
+//! streams; beside answers that are behind, prompts are. Where nothing but decodes is left to do,
+//! drafts are verified with them ([`super::drafts`]).
 //!
 //! A request is admitted when a sequence is free, and cells for it and for all that runs to grow for
 //! a while; nobody overtakes the first that could go on, so nobody starves. Whose reader is behind is
@@ -25,7 +26,8 @@ impl Scheduler {
         self.make_cells();
         plan.ops.append(&mut self.ops);
         let mut budget = self.config.batch_tokens as usize;
-        budget -= self.plan_decodes(plan);
+        let decodes = self.plan_decodes(plan);
+        budget -= decodes;
         let chunk_tokens = self.config.prefill_chunk_tokens as usize;
         if !plan.chunks.is_empty() {
             budget = budget.min(chunk_tokens);
@@ -37,6 +39,9 @@ impl Scheduler {
         }
         budget -= self.plan_behind(plan, budget, Sequence::is_prefilling);
         self.admit(plan, budget);
+        if self.config.drafts && decodes > 0 && plan.chunks.len() == decodes {
+            self.plan_drafts(plan);
+        }
         self.tend_cache(plan);
         self.step_open = !plan.is_empty();
         self.batches += u64::from(!plan.chunks.is_empty());

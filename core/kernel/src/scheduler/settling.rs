@@ -19,7 +19,8 @@ impl Scheduler {
         self.settle_memory(plan, outcome);
         for chunk in &plan.chunks {
             if let Some(sequence) = self.running[chunk.seq.index()].as_mut() {
-                let again = sequence.advance(chunk.start as usize + chunk.tokens.len());
+                let known = chunk.tokens.len() - chunk.drafts();
+                let again = sequence.advance(chunk.start as usize + known);
                 self.preemptions.recomputed_tokens += again as u64;
             }
         }
@@ -33,8 +34,16 @@ impl Scheduler {
         for (seq, scores) in &outcome.scores {
             self.take_scores(*seq, scores);
         }
-        for sample in &outcome.samples {
-            self.take_sample(sample);
+        let mut samples = outcome.samples.as_slice();
+        for chunk in &plan.chunks {
+            let (own, others) =
+                samples.split_at(samples.iter().take_while(|s| s.seq == chunk.seq).count());
+            samples = others;
+            if chunk.drafts() > 0 {
+                self.take_verified(plan, chunk, own);
+            } else {
+                own.iter().for_each(|sample| self.take_sample(sample));
+            }
         }
         for chunk in plan.chunks.iter().filter(|chunk| chunk.draws()) {
             if self.running[chunk.seq.index()].as_ref().is_some_and(|s| s.behind() == 0) {
@@ -174,7 +183,7 @@ impl Scheduler {
 
     /// A sample and the tokens forced after it are the sequence's newest; what is beyond the
     /// answer's room is not.
-    fn take_sample(&mut self, sample: &Sample) {
+    pub(super) fn take_sample(&mut self, sample: &Sample) {
         let Some(sequence) = self.running[sample.seq.index()].as_mut() else { return };
         let request = sequence.request;
         if sample.ends == Ends::Before {

@@ -3,6 +3,7 @@
 mod admission;
 mod batching;
 mod caching;
+mod drafting;
 mod ending;
 mod failing;
 mod forcing;

@@ -93,6 +93,15 @@ impl Rig {
         Self::on(config, backend.with_forced_tokens(tokens))
     }
 
+    /// A rig with [`bounds`], 400 cells and answers that say again what they said, with drafts or
+    /// without.
+    pub(crate) fn repeating(drafts: bool) -> Self {
+        let options = SchedulerOptions { context_tokens: Some(400), ..bounds() };
+        let config = options.validate().expect("valid bounds");
+        let config = SchedulerConfig { drafts, ..config };
+        Self::on(config, backend(&config, config.context_tokens).with_repeats(true))
+    }
+
     fn on(config: SchedulerConfig, backend: ScriptedBackend) -> Self {
         Self {
             scheduler: Scheduler::new(config),
@@ -199,6 +208,23 @@ impl Rig {
     /// Submits a prompt of `length` tokens for up to `max_tokens` more.
     pub(crate) fn submit(&mut self, length: usize, max_tokens: u32) -> RequestId {
         self.submit_until(length, max_tokens, None)
+    }
+
+    /// The same, drawn in a way of its own.
+    pub(crate) fn submit_drawn(&mut self, length: usize, max_tokens: u32, draws: Draws) {
+        let id = RequestId(self.submitted);
+        self.submitted += 1;
+        self.scheduler.submit(Request {
+            id,
+            prompt: prompt(id, length),
+            boundaries: Vec::new(),
+            goal: Goal::Generate,
+            cache: CacheUse::Bypass,
+            max_tokens,
+            draws: draws.into(),
+            prompt_logprobs: false,
+            deadline: None,
+        });
     }
 
     /// Submits a request with a deadline.

@@ -118,6 +118,8 @@ fn check_coverage(tally: &Tally) {
         ("failed steps", tally.failed_steps),
         ("losses of the backend", tally.losses),
         ("forced tokens", tally.forced_tokens),
+        ("accepted drafts", tally.accepted_tokens),
+        ("refused drafts", tally.drafted_tokens - tally.accepted_tokens),
         ("kept prefixes", ends.cached),
         ("hits", tally.hits),
         ("restored tokens", tally.restored_tokens),

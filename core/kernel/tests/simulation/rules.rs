@@ -2,7 +2,7 @@
 
 use indwell_kernel::testing::ScriptedBackend;
 use indwell_kernel::{
-    Goal, MemoryOp, Outcome, Plan, RequestId, Reuse, Scheduler, SchedulerConfig, SeqId,
+    Chunk, Goal, MemoryOp, Outcome, Plan, RequestId, Reuse, Scheduler, SchedulerConfig, SeqId,
 };
 
 use crate::ledger::{Entry, Ledger};
@@ -13,8 +13,9 @@ struct Held<'a> {
     request: RequestId,
     entry: &'a Entry,
     computed: usize,
-    /// Its tokens in this plan.
+    /// Its tokens in this plan, and how many drafts come after them.
     planned: usize,
+    drafts: usize,
 }
 
 impl Held<'_> {
@@ -36,6 +37,7 @@ pub(crate) fn check_plan(
 ) -> Result<(), String> {
     let held = held(plan, scheduler, ledger)?;
     check_chunks(plan, &held)?;
+    check_drafts(plan, config, &held)?;
     check_budget(plan, config, &held)?;
     check_order(plan, &held)?;
     check_room(plan, scheduler, config)?;
@@ -66,10 +68,12 @@ pub(crate) fn check_memory(
             continue;
         }
         let ran = participants.take(computed_chunks).find(|c| c.seq == *seq);
+        let drafts = ran.map_or(&[][..], |chunk| plan.drafts_of(chunk));
         let new = ran.map_or(0, |chunk| chunk.tokens.len());
-        let length = if takes_part(*seq) { computed + new } else { 0 };
+        let length = if takes_part(*seq) { computed + new - drafts.len() } else { 0 };
         added += new;
-        if backend.tokens_of(*seq).as_deref() != Some(&entry.tokens[..length]) {
+        let due = [&entry.tokens[..length], drafts].concat();
+        if backend.tokens_of(*seq) != Some(due) {
             return Err(format!("{request} has other cells than its first {length} tokens"));
         }
     }
@@ -102,8 +106,9 @@ fn held<'a>(
         let request = scheduler.request_on(seq).ok_or("a length without a request")?;
         let entry = ledger.live.get(&request).ok_or("a request runs that ended or never was")?;
         let chunk = plan.chunks.iter().find(|c| c.seq == seq);
-        let planned = chunk.map_or(0, |c| c.tokens.len());
-        held.push(Held { seq, request, entry, computed, planned });
+        let drafts = chunk.map_or(0, Chunk::drafts);
+        let planned = chunk.map_or(0, |c| c.tokens.len() - drafts);
+        held.push(Held { seq, request, entry, computed, planned, drafts });
     }
     Ok(held)
 }
@@ -111,12 +116,12 @@ fn held<'a>(
 fn check_chunks(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
     for chunk in &plan.chunks {
         let sequence = held.iter().find(|h| h.seq == chunk.seq).ok_or("a chunk of nobody")?;
-        let Held { request, entry, computed, planned, .. } = sequence;
+        let Held { request, entry, computed, planned, drafts, .. } = sequence;
         let end = computed + planned;
         if chunk.start as usize != *computed {
             return Err(format!("{request} starts at {} with {computed} computed", chunk.start));
         }
-        if entry.tokens.get(*computed..end) != Some(plan.chunk_tokens(chunk)) {
+        if entry.tokens.get(*computed..end) != Some(&plan.chunk_tokens(chunk)[..*planned]) {
             return Err(format!("{request} is given tokens that are not its own"));
         }
         let sampled = end == entry.tokens.len() && entry.goal == Goal::Generate;
@@ -127,11 +132,31 @@ fn check_chunks(plan: &Plan, held: &[Held<'_>]) -> Result<(), String> {
         if plan.scored_tokens(chunk) != scored {
             return Err(format!("{request} is scored at other tokens than those to be scored"));
         }
-        if chunk.outputs as usize != scored.len() + usize::from(sampled) {
+        if chunk.outputs as usize != scored.len() + usize::from(sampled) + drafts {
             return Err(format!("{request} has {} outputs at {end}", chunk.outputs));
         }
         if entry.paused {
             return Err(format!("{request} is paused and computed"));
+        }
+    }
+    Ok(())
+}
+
+/// Drafts only beside decodes alone, and never beyond an answer's room.
+fn check_drafts(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Result<(), String> {
+    let drafts: usize = held.iter().map(|h| h.drafts).sum();
+    if drafts > 0 && !config.drafts {
+        return Err("drafts that nobody wants".to_owned());
+    }
+    if plan.tokens.len() > config.batch_tokens as usize {
+        return Err(format!("{} tokens are too many for a batch", plan.tokens.len()));
+    }
+    for h in held.iter().filter(|_| drafts > 0) {
+        if h.planned > 0 && !h.is_decoding() {
+            return Err(format!("{} is computed beside drafts", h.request));
+        }
+        if h.drafts > 0 && h.entry.tokens.len() + h.drafts >= h.entry.tokens_max {
+            return Err(format!("{} has more drafts than room", h.request));
         }
     }
     Ok(())
@@ -149,7 +174,8 @@ fn check_budget(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Res
     let (batch, chunk) = (config.batch_tokens as usize, config.prefill_chunk_tokens as usize);
     let decodes = planned(|h| h.is_decoding());
     let forced = planned(|h| h.is_catching_up());
-    let prompts = plan.tokens.len() - decodes - forced;
+    let drafts: usize = held.iter().map(|h| h.drafts).sum();
+    let prompts = plan.tokens.len() - drafts - decodes - forced;
     let budget = if decodes > 0 { chunk.min(batch - decodes) } else { batch };
     let answers_go_on = decodes > 0 || forced > 0;
     let prompt_budget = match budget.checked_sub(forced) {

@@ -15,6 +15,8 @@ pub(crate) struct Scenario {
     pub(crate) answer_tokens: u64,
     /// Tokens that are forced after a sample, at most.
     pub(crate) forced_tokens: u64,
+    /// Whether answers say again what they said, as drafts need.
+    pub(crate) says_again: bool,
     /// Turns in which requests arrive, readers change their minds and steps fail.
     pub(crate) turmoil_turns: u32,
     pub(crate) arrivals: u32,
@@ -61,6 +63,7 @@ impl Scenario {
             },
             answer_tokens: u64::from(random.pick(&[2, 9, 40, u32::MAX])),
             forced_tokens: random.pick(&[0, 0, 3, 30]),
+            says_again: random.one_in(2),
             turmoil_turns: random.within(5..=60),
             arrivals: random.pick(&[1, 2, 4, 9]),
             cancels: random.pick(&[0, 5, 20]),
@@ -96,7 +99,10 @@ fn config(random: &mut Random) -> SchedulerConfig {
     let config = options.validate().expect("drawn within the limits");
     // The last is what reserves whole answers.
     let growth_tokens = random.pick(&[0, 0, 1, 4, 16, u32::MAX]);
-    SchedulerConfig { growth_tokens, prefix: prefix(random, context), ..config }
+    let prefix = prefix(random, context);
+    // As on real memory: what can't be cut anywhere can't take drafts back.
+    let drafts = prefix.reuse == Reuse::AnyPosition && !random.one_in(3);
+    SchedulerConfig { growth_tokens, drafts, prefix, ..config }
 }
 
 fn prefix(random: &mut Random, context: u32) -> PrefixConfig {

@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     /// Times that the backend was lost with all its memory.
     pub(crate) losses: u64,
     pub(crate) forced_tokens: u64,
+    pub(crate) drafted_tokens: u64,
+    pub(crate) accepted_tokens: u64,
     /// Requests that were spared some of their prompt, and how much of it, by tier.
     pub(crate) hits: u64,
     pub(crate) resident_tokens: u64,
@@ -54,6 +56,8 @@ impl AddAssign for Tally {
         self.failed_steps += other.failed_steps;
         self.losses += other.losses;
         self.forced_tokens += other.forced_tokens;
+        self.drafted_tokens += other.drafted_tokens;
+        self.accepted_tokens += other.accepted_tokens;
         self.hits += other.hits;
         self.resident_tokens += other.resident_tokens;
         self.restored_tokens += other.restored_tokens;

@@ -58,6 +58,7 @@ impl World {
             scheduler: Scheduler::new(config),
             backend: backend
                 .with_answers_of_about(scenario.answer_tokens)
+                .with_repeats(scenario.says_again)
                 .with_forced_tokens(scenario.forced_tokens),
             gate: AdmissionGate::new(scenario.queue),
             clock: VirtualClock::default(),
@@ -390,8 +391,10 @@ impl World {
     }
 
     fn tallied(mut self) -> Tally {
-        let Load { preemptions, prefix, .. } = self.scheduler.load();
+        let Load { preemptions, drafts, prefix, .. } = self.scheduler.load();
         self.tally.preemptions = preemptions.count;
+        self.tally.drafted_tokens = drafts.drafted;
+        self.tally.accepted_tokens = drafts.accepted;
         self.tally.resumed = preemptions.resumed;
         self.tally.recomputed_tokens = preemptions.recomputed_tokens;
         self.tally.evictions = prefix.evictions;

@@ -20,9 +20,10 @@ pub(super) struct Seat {
     top: usize,
     /// Whether a token is drawn for it in this step.
     pub(super) draws: bool,
-    /// Where its logits are in this step.
-    pub(super) row: Option<Row>,
-    pub(super) said: Option<Result<Said, SequenceFailure>>,
+    /// Where its logits are in this step, one place after the other; each but the last with the
+    /// draft that is in the next place.
+    pub(super) rows: Vec<(Row, Option<Token>)>,
+    pub(super) said: Vec<Said>,
     /// The tokens of its prompt that are scored in this step, each with the logits before it.
     pub(super) scoring: Vec<(Row, Token)>,
     pub(super) scored: Option<Result<Vec<TokenScore>, SequenceFailure>>,
@@ -63,6 +64,8 @@ pub(super) struct Said {
     pub(super) forced: Vec<Token>,
     /// Whether its constraint lets nothing follow.
     pub(super) is_complete: bool,
+    /// Mirostat's μ after it, if the answer is drawn by it.
+    pub(super) mu: Option<f64>,
 }
 
 impl Seat {
@@ -88,11 +91,6 @@ impl Seat {
         }
     }
 
-    /// Mirostat's μ so far, if the answer is drawn by it.
-    pub(super) fn mu(&self) -> Option<f64> {
-        self.sampler.as_ref().and_then(Sampler::mu)
-    }
-
     /// The answer goes on with Mirostat's μ where it was.
     pub(super) fn set_mu(&mut self, mu: Option<f64>) {
         if let (Some(sampler), Some(mu)) = (&mut self.sampler, mu) {
@@ -103,6 +101,8 @@ impl Seat {
     pub(super) fn begin_step(&mut self) {
         self.is_skipped = false;
         self.draws = false;
+        self.rows.clear();
+        self.said.clear();
     }
 
     pub(super) fn takes_part(&self) -> bool {
@@ -133,7 +133,7 @@ impl Seat {
         let scoring: usize = self.scoring.iter().map(|(row, _)| row.length * 32).sum();
         let is_cheap = self.sampler.as_ref().is_some_and(Sampler::is_cheap);
         let passes = if is_cheap && self.matcher.is_none() { 1 } else { 32 };
-        scoring + self.row.map_or(0, |row| row.length * passes)
+        scoring + self.rows.iter().map(|(row, _)| row.length * passes).sum::<usize>()
     }
 
     pub(super) fn sample(&mut self) {
@@ -145,9 +145,25 @@ impl Seat {
             });
             self.scored = Some(scores.collect());
         }
-        if let Some(row) = self.row.take() {
-            self.said = self.say(row.logits()).transpose();
+        // The first that is not the draft was drawn from all that is right, and ends it.
+        for at in 0..self.rows.len() {
+            let (row, draft) = self.rows[at];
+            match self.say(row.logits()) {
+                Ok(Some(said)) => {
+                    let is_right = draft == Some(said.drawn.token) && said.forced.is_empty();
+                    self.said.push(said);
+                    if !is_right {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    break;
+                }
+            }
         }
+        self.rows.clear();
     }
 
     fn say(&mut self, logits: &[f32]) -> Result<Option<Said>, SequenceFailure> {
@@ -155,7 +171,8 @@ impl Seat {
         let Some(matcher) = &mut self.matcher else {
             let drawn = sampler.draw(logits, None).map_err(sampling)?;
             sampler.take(drawn.token);
-            return Ok(Some(Said { drawn, forced: Vec::new(), is_complete: false }));
+            let mu = sampler.mu();
+            return Ok(Some(Said { drawn, forced: Vec::new(), is_complete: false, mu }));
         };
         let drawn = sampler.draw(logits, Some(matcher.mask()?)).map_err(sampling)?;
         sampler.take(drawn.token);
@@ -165,8 +182,8 @@ impl Seat {
             matcher.force(FORCED_TOKENS_MAX, &mut forced)?;
             forced.iter().for_each(|&token| sampler.take(token));
         }
-        let is_complete = matcher.is_complete();
-        Ok(Some(Said { drawn, forced, is_complete }))
+        let (is_complete, mu) = (matcher.is_complete(), sampler.mu());
+        Ok(Some(Said { drawn, forced, is_complete, mu }))
     }
 }
 

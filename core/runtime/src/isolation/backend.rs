@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crossbeam_channel::RecvTimeoutError;
 use indwell_kernel::{
-    Backend, Condition, MemoryOp, Outcome, Plan, SeqId, SnapshotId, StepError, Token, TokenLogprob,
+    Backend, Chunk, Condition, MemoryOp, Outcome, Plan, SeqId, SnapshotId, StepError, Token,
+    TokenLogprob,
 };
 use indwell_llama::SnapshotStore;
 
@@ -132,6 +133,7 @@ fn answers(stepped: &Stepped, plan: &Plan, vocabulary_size: u32) -> bool {
     let mut samples = outcome.samples.iter();
     let mut scores = outcome.scores.iter();
     !matches!(result, Err(StepError::Lost(_)))
+        && plan.chunks.iter().all(|chunk| verifies(outcome, plan, chunk))
         && samples.all(|sample| {
             is_known(sample.seq)
                 && is_token(sample.token)
@@ -148,11 +150,19 @@ fn answers(stepped: &Stepped, plan: &Plan, vocabulary_size: u32) -> bool {
         && outcome.saved.iter().all(saves)
 }
 
+/// Whether a chunk has no more samples than drafts that are right make room for.
+fn verifies(outcome: &Outcome, plan: &Plan, chunk: &Chunk) -> bool {
+    let drafts = plan.drafts_of(chunk);
+    let own: Vec<Token> =
+        outcome.samples.iter().filter(|s| s.seq == chunk.seq).map(|s| s.token).collect();
+    own.len() <= 1 || (own.len() <= drafts.len() + 1 && drafts.starts_with(&own[..own.len() - 1]))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use indwell_kernel::{Chunk, Ends, Sample};
+    use indwell_kernel::{Ends, Sample};
 
     use super::*;
 
@@ -182,6 +192,16 @@ mod tests {
         let mut saving = sample(1, 99);
         saving.outcome.saved.push(SnapshotId(0));
         assert!(!answers(&saving, &plan(), 100), "nothing was to be saved");
+        let mut beyond = sample(1, 99);
+        beyond.outcome.samples.push(beyond.outcome.samples[0].clone());
+        assert!(!answers(&beyond, &plan(), 100), "no draft was to be verified");
+        let mut drafted = plan();
+        drafted.tokens.push(Token(99));
+        drafted.chunks[0].tokens.end = 2;
+        drafted.chunks[0].outputs = 2;
+        assert!(answers(&beyond, &drafted, 100), "the draft is right");
+        drafted.tokens[1] = Token(98);
+        assert!(!answers(&beyond, &drafted, 100), "nothing is drawn after a wrong draft");
         let mut lost = sample(1, 99);
         lost.result = Err(StepError::Lost(String::new()));
         assert!(!answers(&lost, &plan(), 100), "who is lost does not say so");

@@ -8,7 +8,7 @@ use super::response_cache::{ResponseCacheConfig, ResponseCacheOptions};
 use super::{NamedOptions, OptionValue, read};
 use crate::shared::RequestLimits;
 use crate::tools::dialect::Dialect;
-use crate::{Error, Isolation, Result};
+use crate::{Error, Isolation, Result, Speculation};
 
 /// An engine's options as the caller states them; `None` takes the default.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,7 @@ pub(crate) struct EngineOptions {
     pub(crate) gpu_layers: Option<i64>,
     pub(crate) flash_attention: Option<bool>,
     pub(crate) isolation: Option<String>,
+    pub(crate) speculation: Option<String>,
     pub(crate) stream_capacity: Option<i64>,
     pub(crate) chat_template: Option<String>,
     pub(crate) tool_parser: Option<String>,
@@ -43,6 +44,7 @@ pub(crate) struct EngineConfig {
     pub(crate) gpu_layers: Option<u32>,
     pub(crate) flash_attention: Option<bool>,
     pub(crate) isolation: Isolation,
+    pub(crate) speculation: Speculation,
     /// In place of the model's own.
     pub(crate) chat_template: Option<String>,
     /// `None` for what the model's template says.
@@ -73,6 +75,7 @@ impl NamedOptions for EngineOptions {
         "gpu_layers",
         "flash_attention",
         "isolation",
+        "speculation",
         "stream_capacity",
         "chat_template",
         "tool_parser",
@@ -95,6 +98,10 @@ impl NamedOptions for EngineOptions {
             }
             "isolation" => {
                 self.isolation = Some(read::text(name, value)?);
+                return Ok(());
+            }
+            "speculation" => {
+                self.speculation = Some(read::text(name, value)?);
                 return Ok(());
             }
             "chat_template" => {
@@ -198,6 +205,12 @@ impl EngineOptions {
                 .isolation
                 .as_deref()
                 .map(Isolation::named)
+                .transpose()?
+                .unwrap_or_default(),
+            speculation: self
+                .speculation
+                .as_deref()
+                .map(Speculation::named)
                 .transpose()?
                 .unwrap_or_default(),
             chat_template: self.chat_template.clone(),

@@ -227,6 +227,11 @@ impl Answer {
         self.flight.hold()
     }
 
+    /// Whether a stop string was reached: tokens that come after it are not told.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.text.is_stopped()
+    }
+
     /// Measures how long its readers waited for the token that comes now.
     pub(super) fn measure(&self, metrics: &Metrics, now: Timestamp) {
         // At first that is when the request came.
@@ -256,10 +261,6 @@ impl Answer {
         prompter: &Prompter,
         now: Timestamp,
     ) -> Told {
-        if self.text.is_stopped() {
-            // Forced with the token that stopped it.
-            return Told::Stopped;
-        }
         self.first_token.get_or_insert(now);
         self.last_token = now;
         self.usage.completion_tokens += 1;
