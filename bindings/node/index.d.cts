@@ -115,6 +115,16 @@ export declare class Engine {
    */
   readonly fetch: typeof globalThis.fetch;
 
+  /**
+   * Closes the engine once everybody has been served: from now on requests are refused with
+   * `engine_closed`, and those that were accepted come to their ends, if `timeoutMs` gives them the
+   * time. Resolves then with whether every request did. For an application that is told to end;
+   * {@link close} ends it at once, meanwhile too.
+   *
+   * Rejects with `invalid_request` for a timeout that is none, and then nothing has happened.
+   */
+  drain(options?: DrainOptions): Promise<boolean>;
+
   /** Ends all requests with `engine_closed` and frees the model. A second close does nothing. */
   close(): Promise<void>;
 
@@ -551,6 +561,15 @@ export interface SemanticMatch {
 export interface InvalidateOptions {
   /** Forgets answers to requests with this salt alone: 1 to 1024 bytes of UTF-8. */
   cacheSalt?: string;
+}
+
+/** Options of {@link Engine.drain}. */
+export interface DrainOptions {
+  /**
+   * How long the requests that were accepted may take, in milliseconds; then those that are left end
+   * with `engine_closed`. Default: no limit, and a stream that is no longer read is waited for.
+   */
+  timeoutMs?: number;
 }
 
 /** Options of {@link Engine.cachePrefix}. */

@@ -40,7 +40,7 @@ pub fn engine() -> EngineBuilder {
 /// When nothing is refused, or without a limit in bytes.
 #[must_use]
 pub fn least_memory_bytes(builder: EngineBuilder) -> u64 {
-    const TOO_LITTLE: i64 = 64 << 20;
+    const TOO_LITTLE: u64 = 64 << 20;
     let error = builder.memory_bytes(TOO_LITTLE).build().expect_err("the weights alone are larger");
     assert_eq!(error.kind(), ErrorKind::OutOfMemory);
     let details = error.details();

@@ -1,5 +1,7 @@
 //! The engine's life: close, close again, drop, use after close, with requests in flight.
 
+use std::time::Duration;
+
 use indwell::{Engine, ErrorKind, Event};
 use indwell_tests::{engine, model, stats};
 
@@ -25,6 +27,48 @@ fn close_answers_every_request_in_flight_and_refuses_later_ones() {
     assert!(engine.is_closed());
     engine.close().expect("a second close does nothing");
     assert_eq!(stats(&engine).requests_running, 0);
+}
+
+#[test]
+fn a_drained_engine_serves_what_it_accepted_then_closes() {
+    let engine = engine().sequences_max(2).build().expect("an engine");
+    let streams: Vec<_> =
+        (0..5).map(|_| engine.chat(LONG).max_tokens(12).stream().expect("a stream")).collect();
+    let draining = engine.drain().timeout(Duration::from_secs(600)).start().expect("it begins");
+    let refused = engine.chat("Hello").run().expect_err("no more is accepted");
+    assert_eq!(refused.kind(), ErrorKind::EngineClosed);
+    assert!(!engine.is_closed(), "it serves");
+    for stream in streams {
+        assert_eq!(stream.reply().expect("accepted").usage.completion_tokens, 12);
+    }
+    assert!(draining.wait().expect("this process made it"), "everybody was served");
+    assert!(engine.is_closed());
+    assert_eq!(engine.memory().expect("not forked").total_bytes(), 0);
+    assert!(engine.drain().run().expect("nothing is left"), "again: nothing happens");
+}
+
+#[test]
+fn a_drain_cuts_off_what_its_time_is_too_short_for() {
+    let engine = engine().build().expect("an engine");
+    let mut stream = engine.chat(LONG).max_tokens(1500).stream().expect("a stream");
+    assert!(matches!(stream.next_blocking(), Some(Event::Text(_))));
+    let all_served = engine.drain().timeout(Duration::from_millis(50)).run().expect("drained");
+    assert!(!all_served);
+    let last = stream.into_iter().last().expect("a terminal event");
+    assert!(matches!(&last, Event::Failed(error) if error.kind() == ErrorKind::EngineClosed));
+}
+
+#[test]
+fn a_drain_with_a_bad_timeout_does_nothing() {
+    let engine = engine().build().expect("an engine");
+    for timeout_ms in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = engine.drain().option("timeout_ms", timeout_ms).run().expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert_eq!(error.details().field.as_deref(), Some("timeout_ms"));
+    }
+    let error = engine.drain().option("timeout", 1.0).run().expect_err("no such option");
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    engine.chat("Hello").max_tokens(2).run().expect("it still serves");
 }
 
 #[test]

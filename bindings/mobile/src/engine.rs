@@ -197,6 +197,17 @@ impl NativeEngine {
         Ok(self.engine.metrics_text()?)
     }
 
+    /// Stops the engine once everybody has been served, on a thread of its own. Gives whether
+    /// everybody was.
+    ///
+    /// # Errors
+    ///
+    /// As `indwell::DrainRequest::run`.
+    pub async fn drain(&self, timeout_ms: Option<f64>) -> Result<bool, NativeError> {
+        let request = self.engine.drain().option("timeout_ms", timeout_ms);
+        on_thread("indwell-drain", move || request.run()).await
+    }
+
     /// Ends every request with `engine_closed` and stops the engine. Idempotent; blocks for about
     /// one step at most. Not called `close`, which generated Kotlin has for dropping the reference.
     ///

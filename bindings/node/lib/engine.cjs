@@ -11,6 +11,7 @@ const { parseMessages } = require("./message.cjs");
 const { inCallersSpelling } = require("./names.cjs");
 const { environment } = require("./native.cjs");
 const {
+  parseDrainOptions,
   parseLoadOptions,
   parsePrefixOptions,
   parseRequestOptions,
@@ -166,6 +167,14 @@ class Engine {
     const salt = parseSalt(options);
     const start = (/** @type {number} */ key) => this.#native.invalidateResponses(key, salt);
     return /** @type {number} */ (await settled(start, { site, owner: this }));
+  }
+
+  /** @param {import("../index.cjs").DrainOptions} [options] */
+  async drain(options) {
+    const site = new CallSite(this.drain);
+    const named = parseDrainOptions(options);
+    const start = (/** @type {number} */ key) => this.#native.drain(key, named);
+    return /** @type {boolean} */ (await settled(start, { site, owner: this }));
   }
 
   async close() {

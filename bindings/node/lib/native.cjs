@@ -119,6 +119,7 @@ module.exports = {
  * @property {() => { text: string } | ErrorInfo} metrics
  * @property {(key: number, messages: string, options: NamedValue[]) => NativePending | Outcome} cachePrefix
  * @property {(key: number, bytes: number) => NativePending} trim
+ * @property {(key: number, options: NamedValue[]) => NativePending} drain
  * @property {(key: number) => NativePending} close
  * @property {(key: number, cacheSalt: string | undefined) => NativePending} invalidateResponses
  * @property {(key: number, input: Input, hasTime: boolean) => NativePending | Outcome} reply
@@ -146,6 +147,7 @@ module.exports = {
  *   | { what: "prefix", value: NativePrefix }
  *   | { what: "count", value: number }
  *   | { what: "devices", value: import("../index.cjs").Device[] }
+ *   | { what: "drained", value: boolean }
  *   | { what: "closed", value: true }
  *   | { what: "progress", value: import("../index.cjs").Progress }
  *   | { what: "failed", value: ErrorInfo }} Taken

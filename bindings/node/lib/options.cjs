@@ -53,6 +53,11 @@ function parseSalt(options) {
   throw invalid("cacheSalt", cacheSalt, "text", "give the salt of the requests that are meant");
 }
 
+/** @param {unknown} options of a drain */
+function parseDrainOptions(options) {
+  return parseNamed(parseObject(options));
+}
+
 /** @param {unknown} options of a prefix */
 function parsePrefixOptions(options) {
   const { signal, semantic, ...rest } = parseObject(options);
@@ -159,4 +164,10 @@ function parseListener(listener) {
   throw invalid("onProgress", listener, "a function", "give a function that takes the progress");
 }
 
-module.exports = { parseLoadOptions, parsePrefixOptions, parseRequestOptions, parseSalt };
+module.exports = {
+  parseDrainOptions,
+  parseLoadOptions,
+  parsePrefixOptions,
+  parseRequestOptions,
+  parseSalt,
+};

@@ -133,6 +133,18 @@ impl Engine {
         self.detour(key, "indwell-close", |engine| engine.close().map(|()| Outcome::Closed))
     }
 
+    /// Closes the engine once everybody has been served.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, key: u32, options: Vec<NamedValue>) -> Pending {
+        self.detour(key, "indwell-drain", move |engine| {
+            let options = options.into_iter().map(NamedValue::into_option);
+            let request = engine.drain();
+            let request =
+                options.fold(request, |request, (name, value)| request.option(&name, value));
+            request.run().map(Outcome::Drained)
+        })
+    }
+
     #[napi(catch_unwind)]
     pub fn caches(&self) -> Either<CachesObject, ErrorObject> {
         match self.engine().caches() {

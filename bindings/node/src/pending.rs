@@ -1,5 +1,5 @@
-//! An operation with one outcome: a load, a reply, a prefix, a trim, an invalidation, a close, a list
-//! of devices.
+//! An operation with one outcome: a load, a reply, a prefix, a trim, an invalidation, a drain, a
+//! close, a list of devices.
 //!
 //! Any thread may settle it, once; the JavaScript thread takes the outcome. Nothing here blocks.
 
@@ -28,6 +28,8 @@ pub(crate) enum Outcome {
     /// How many bytes were given back, or answers forgotten.
     Count(u64),
     Devices(Vec<DeviceObject>),
+    /// Whether everybody was served.
+    Drained(bool),
     Closed,
     Failed(ErrorObject),
 }
@@ -160,6 +162,7 @@ impl From<Outcome> for TakenObject {
             Outcome::Devices(devices) => ("devices", Either8::D(devices)),
             Outcome::Failed(error) => ("failed", Either8::F(error)),
             Outcome::Count(count) => ("count", Either8::G(count as f64)),
+            Outcome::Drained(all_served) => ("drained", Either8::H(all_served)),
             Outcome::Closed => ("closed", Either8::H(true)),
         };
         Self { what, value }

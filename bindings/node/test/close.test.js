@@ -50,6 +50,50 @@ it("ends requests in flight with one typed error each", async () => {
   }
 });
 
+it("serves what it has accepted when it is drained, and closes then", async () => {
+  const engine = await Engine.load(MODEL, SMALL);
+  const accepted = Promise.all(
+    Array.from({ length: 6 }, () => engine.complete("Once", { maxTokens: 12, ignoreEos: true })),
+  );
+  while (engine.stats().requestsRunning === 0) await new Promise(setImmediate);
+  const drained = engine.drain({ timeoutMs: 600_000 });
+  const refused = async () => {
+    try {
+      await engine.complete("Late", { maxTokens: 1 });
+      return false;
+    } catch (error) {
+      return error.code === "engine_closed" && /drained/.test(error.message);
+    }
+  };
+  while (!(await refused()));
+  for (const { usage } of await accepted) assert.equal(usage.completionTokens, 12);
+  assert.equal(await drained, true);
+  assert.equal(engine.closed, true);
+  assert.equal(await engine.drain(), true);
+});
+
+it("cuts off what takes longer than a drain may", async () => {
+  const engine = await Engine.load(MODEL, SMALL);
+  const stream = engine.complete("Once", { maxTokens: 900, ignoreEos: true, stream: true });
+  await stream.next();
+  const rest = collected(stream).catch((error) => error.code);
+  assert.equal(await engine.drain({ timeoutMs: 50 }), false);
+  assert.equal(await rest, "engine_closed");
+});
+
+it("is not drained within a time that is none", async () => {
+  const engine = await Engine.load(MODEL, SMALL);
+  for (const timeoutMs of [0, -1, NaN, Infinity, "soon"])
+    await assert.rejects(engine.drain({ timeoutMs }), {
+      code: "invalid_request",
+      field: "timeoutMs",
+    });
+  await assert.rejects(engine.drain({ timeout: 1 }), { code: "invalid_request" });
+  await assert.rejects(engine.drain("now"), { code: "invalid_request", field: "options" });
+  assert.equal((await engine.complete("Once", { maxTokens: 2 })).usage.completionTokens, 2);
+  await engine.close();
+});
+
 it("closes at the end of its scope", async (t) => {
   if (Symbol.asyncDispose === undefined) return t.skip("this Node has no Symbol.asyncDispose");
   const engine = await Engine.load(MODEL, SMALL);

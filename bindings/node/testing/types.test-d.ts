@@ -202,6 +202,8 @@ export async function caching(engine: Engine, signal: AbortSignal): Promise<void
   new CachedPrefix();
   // @ts-expect-error what is to be freed is said
   await engine.trim();
+  const drained = [await engine.drain(), await engine.drain({ timeoutMs: 10_000 })];
+  same<typeof drained, boolean[]>(true);
 }
 
 export function budgeting(engine: Engine): void {

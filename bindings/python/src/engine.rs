@@ -5,6 +5,7 @@ use indwell::{HttpRequest, Request};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::drain::Draining;
 use crate::fork::Home;
 use crate::http::HttpExchange;
 use crate::prefix::PendingPrefix;
@@ -146,6 +147,16 @@ impl Engine {
         record::engine_memory(py, &memory)
     }
 
+    /// Stops accepting requests; what is given waits for those that were accepted.
+    fn drain(&self, py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Draining> {
+        let mut request = self.engine().drain();
+        for (name, value) in option::options(options)? {
+            request = request.option(&name, value);
+        }
+        let draining = py.detach(|| request.start());
+        draining.map(Draining::new).map_err(|failure| error::raise(py, &failure))
+    }
+
     /// Ends every request and gives the model's memory back. Again: nothing happens.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.engine().close()).map_err(|failure| error::raise(py, &failure))
@@ -160,14 +171,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let engine = self.engine.take();
-        if self.home.is_left() {
-            // Kept for ever: see `fork`.
-            std::mem::forget(engine);
-            return;
-        }
-        // Closing waits for the step that runs, which nobody else should have to.
-        let _ = Python::try_attach(|py| py.detach(|| drop(engine)));
+        self.home.let_go(self.engine.take());
     }
 }
 

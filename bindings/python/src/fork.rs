@@ -20,6 +20,16 @@ impl Home {
         self != Self::here()
     }
 
+    /// Drops what may close an engine, detached: that waits for the step that runs, which nobody
+    /// else should have to. In another process it is kept for ever.
+    pub(crate) fn let_go<T: Send>(self, held: T) {
+        if self.is_left() {
+            std::mem::forget(held);
+            return;
+        }
+        let _ = Python::try_attach(|py| py.detach(|| drop(held)));
+    }
+
     /// # Errors
     /// `forked` in another process than the one of old.
     pub(crate) fn check(self, py: Python<'_>) -> PyResult<()> {

@@ -11,12 +11,13 @@
 //!   for nothing else (`semantic`).
 //! - No lock is held across an attach or a detach that could wait for another holder of it.
 //!
-//! Map: `engine`, `stream`, `http` and `prefix` are the classes; `message`, `option` and `text` read Python
+//! Map: `engine`, `stream`, `http`, `prefix` and `drain` are the classes; `message`, `option` and `text` read Python
 //! values in, `reply`, `record` and `error` write Rust values out; `fold` makes a reply of events; `load`
 //! builds engines; `semantic` calls functions of the caller's; `fork` and `exit` keep away from what
 //! a child or a dying interpreter lacks.
 
 mod device;
+mod drain;
 mod engine;
 mod error;
 mod exit;
@@ -40,6 +41,8 @@ mod text;
 mod _native {
     #[pymodule_export]
     use crate::device::devices;
+    #[pymodule_export]
+    use crate::drain::Draining;
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

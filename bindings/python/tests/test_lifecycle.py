@@ -40,6 +40,63 @@ def test_closing_again_does_nothing(own_engine: indwell.Engine) -> None:
     assert own_engine.closed
 
 
+def test_a_drained_engine_serves_what_it_accepted(own_engine: indwell.Engine) -> None:
+    streams = [own_engine.chat("Count.", max_tokens=12, stream=True) for _ in range(3)]
+    replies: List[indwell.Reply] = []
+    drained: List[bool] = []
+    drain = threading.Thread(target=lambda: drained.append(own_engine.drain(timeout_ms=600_000)))
+    drain.start()
+    wait_until(lambda: refuses(own_engine))
+    assert not own_engine.closed
+    replies.extend(stream.reply() for stream in streams)
+    drain.join()
+    assert drained == [True] and own_engine.closed
+    assert [reply.usage.completion_tokens for reply in replies] == [12, 12, 12]
+    assert own_engine.drain() is True, "again: nothing is left to serve"
+
+
+def refuses(engine: indwell.Engine) -> bool:
+    try:
+        engine.complete("Hello", max_tokens=1)
+    except indwell.EngineClosedError as error:
+        return "drained" in str(error)
+    return False
+
+
+def test_a_drain_cuts_off_what_takes_longer(own_engine: indwell.Engine) -> None:
+    stream = own_engine.complete(ENDLESS, max_tokens=1500, stream=True)
+    next(stream)
+    assert own_engine.drain(timeout_ms=50) is False
+    with pytest.raises(indwell.EngineClosedError):
+        for _ in stream:
+            pass
+
+
+def test_a_drain_in_asyncio_can_be_given_up(own_engine: indwell.Engine) -> None:
+    async def give_up() -> None:
+        stream = own_engine.complete(ENDLESS, max_tokens=1500, stream=True)
+        waiting = asyncio.create_task(own_engine.adrain())
+        while not refuses(own_engine):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not own_engine.closed
+        stream.cancel()
+        assert await own_engine.adrain() is True
+        assert own_engine.closed
+
+    asyncio.run(give_up())
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1, float("nan"), float("inf"), "soon"])
+def test_a_drain_with_a_bad_timeout_does_nothing(engine: indwell.Engine, timeout_ms: Any) -> None:
+    with pytest.raises(indwell.InvalidRequestError) as caught:
+        engine.drain(timeout_ms=timeout_ms)
+    assert caught.value.field == "timeout_ms"
+    assert engine.chat("Hello", max_tokens=2).usage.completion_tokens == 2
+
+
 def test_with_closes(model: str) -> None:
     with indwell.Engine(model, context_tokens=512) as engine:
         assert not engine.closed

@@ -86,8 +86,8 @@ pub enum ContextError {
         /// llama.cpp's last error lines.
         reason: String,
     },
-    /// The sampling threads could not be started.
-    #[error("the sampling threads could not be started: {0}")]
+    /// The threads that compute and sample could not be started.
+    #[error("the threads that compute and sample could not be started: {0}")]
     Threads(String),
 }
 

@@ -38,6 +38,9 @@ pub struct Executor {
 /// (a pass over 49,152 logits takes about 10 µs, waking a thread about as long).
 const PARALLEL_LOGITS_MIN: usize = 1 << 18;
 
+/// OpenMP's threads have the system's usual stack.
+const OPENMP_STACK_BYTES: usize = 8 << 20;
+
 /// The stack that following a constraint may use.
 const MATCHER_STACK_BYTES: usize = 16 << 20;
 
@@ -45,7 +48,7 @@ impl Executor {
     /// An executor on `context`, with a place for snapshots if there are to be any.
     ///
     /// # Errors
-    /// [`ContextError::Threads`] when the sampling threads can't be started.
+    /// [`ContextError::Threads`] when the threads that compute and sample can't be started.
     pub fn new(
         context: Context,
         store: Option<Arc<dyn SnapshotStore>>,
@@ -57,6 +60,7 @@ impl Executor {
             .stack_size(MATCHER_STACK_BYTES)
             .build()
             .map_err(|error| ContextError::Threads(error.to_string()))?;
+        try_threads(params.threads).map_err(|error| ContextError::Threads(error.to_string()))?;
         Ok(Self {
             context,
             batch: Batch::new(params.batch_tokens as usize),
@@ -313,6 +317,26 @@ impl Backend for Executor {
 }
 
 /// Cores that this process may use.
+/// Starts as many threads at once as compute a batch, and ends them. OpenMP starts its own at the
+/// first batch, and ends the process where it can't.
+///
+/// # Errors
+/// Why there can't be so many.
+fn try_threads(count: u32) -> std::io::Result<()> {
+    let gate = std::sync::Mutex::new(());
+    std::thread::scope(|scope| {
+        // All wait until the last one is there, or can't be.
+        let closed = gate.lock();
+        let started = (0..count).try_for_each(|index| {
+            let thread = std::thread::Builder::new().name(format!("indwell-try-{index}"));
+            let thread = thread.stack_size(OPENMP_STACK_BYTES);
+            thread.spawn_scoped(scope, || drop(gate.lock())).map(drop)
+        });
+        drop(closed);
+        started
+    })
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

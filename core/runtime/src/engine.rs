@@ -6,6 +6,8 @@
 //! 3. joins the worker, which answers every request that came in before step 1 with
 //!    `engine_closed`, frees the context, and ends.
 //!
+//! [`Engine::drain`] lets the worker come to step 3 by itself, once it has served everybody.
+//!
 //! In a forked child none of this is done: the threads are not there, and the memory belongs to
 //! the parent.
 
@@ -18,8 +20,8 @@ use crate::builder::EngineBuilder;
 use crate::host::Abort;
 use crate::shared::{Command, Shared};
 use crate::{
-    CacheStats, ChatRequest, CompletionRequest, EngineMemory, EngineStats, Error, Messages,
-    ModelInfo, ModelSource, PrefixRequest, Result,
+    CacheStats, ChatRequest, CompletionRequest, DrainRequest, EngineMemory, EngineStats, Error,
+    Messages, ModelInfo, ModelSource, PrefixRequest, Result,
 };
 
 /// A model being served in this process. Cheap to clone and safe to share: all clones are one
@@ -85,9 +87,7 @@ impl Engine {
     /// # Errors
     /// `forked` in a forked process.
     pub fn caches(&self) -> Result<CacheStats> {
-        if self.handle.shared.is_forked() {
-            return Err(Error::forked());
-        }
+        self.handle.shared.check_process()?;
         let shared = &self.handle.shared;
         let response = shared.responses().map(|responses| responses.stats()).unwrap_or_default();
         Ok(CacheStats { response, ..shared.caches.snapshot() })
@@ -136,9 +136,7 @@ impl Engine {
     /// # Errors
     /// `forked` in a forked process.
     pub fn memory(&self) -> Result<EngineMemory> {
-        if self.handle.shared.is_forked() {
-            return Err(Error::forked());
-        }
+        self.handle.shared.check_process()?;
         Ok(self.handle.shared.memory())
     }
 
@@ -153,9 +151,7 @@ impl Engine {
     /// # Errors
     /// `forked` in a forked process.
     pub fn stats(&self) -> Result<EngineStats> {
-        if self.handle.shared.is_forked() {
-            return Err(Error::forked());
-        }
+        self.handle.shared.check_process()?;
         Ok(self.handle.shared.snapshot())
     }
 
@@ -171,6 +167,22 @@ impl Engine {
         Ok(shared.metrics.text(&stats, &crate::openai::model_id(&shared.info)))
     }
 
+    /// Closes the engine once everybody has been served: from now on requests are refused as
+    /// `engine_closed`, and those that were accepted come to their ends, if
+    /// [`DrainRequest::timeout`] gives them the time. Its memory is given back then. For an
+    /// application that is told to end. [`Self::close`] ends it at once, meanwhile too.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # let engine = indwell::Engine::builder("smollm2-135m").build()?;
+    /// let all_served = engine.drain().timeout(Duration::from_secs(10)).run()?;
+    /// # Ok::<(), indwell::Error>(())
+    /// ```
+    pub fn drain(&self) -> DrainRequest {
+        DrainRequest::new(self.clone())
+    }
+
     /// Closes the engine: requests in flight end as `engine_closed`, later calls are refused,
     /// and its memory is given back. Closing again does nothing.
     ///
@@ -183,7 +195,7 @@ impl Engine {
         self.handle.close()
     }
 
-    /// Whether the engine serves no more: closed, or poisoned.
+    /// Whether the engine serves no more: closed, or poisoned. While it is drained it still serves.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.handle.shared.is_forked() || self.handle.shared.over().is_some()
@@ -192,9 +204,7 @@ impl Engine {
 
 impl Handle {
     fn close(&self) -> Result<()> {
-        if self.shared.is_forked() {
-            return Err(Error::forked());
-        }
+        self.shared.check_process()?;
         if self.shared.end(Error::closed()) {
             self.shared.send(Command::Close);
             self.abort.abort();

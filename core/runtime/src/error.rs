@@ -164,6 +164,14 @@ impl Error {
         )
     }
 
+    pub(crate) fn draining() -> Self {
+        Self::remedied(
+            ErrorKind::EngineClosed,
+            "the engine is being drained: it serves what it has accepted, and accepts no more",
+            "make a new engine, or drain this one later",
+        )
+    }
+
     pub(crate) fn poisoned(reason: &str) -> Self {
         Self::remedied(
             ErrorKind::EnginePoisoned,

@@ -128,7 +128,7 @@ impl Template {
             match thread.map(std::thread::ScopedJoinHandle::join) {
                 Ok(Ok(rendered)) => rendered,
                 Ok(Err(_)) => failure::wrong("what runs templates panicked"),
-                Err(error) => failure::wrong(format!("no thread to run the template on: {error}")),
+                Err(error) => Err(Failure::NoThread(error.to_string())),
             }
         })
     }

@@ -21,6 +21,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`engine`] | the handle users hold, its life from load to close |
+//! | [`drain`] | closing once everybody has been served |
 //! | [`builder`] | an engine's options, and loading |
 //! | [`request`] | a request's options, and its blocking and `Future` forms |
 //! | [`prefix_cache`] | prefixes that requests share, and keeping some |
@@ -39,6 +40,7 @@
 
 pub mod builder;
 mod constraints;
+pub mod drain;
 pub mod engine;
 pub mod error;
 mod host;
@@ -74,6 +76,7 @@ mod tools;
 mod worker;
 
 pub use builder::EngineBuilder;
+pub use drain::{DrainRequest, Draining};
 pub use engine::Engine;
 pub use error::{Error, ErrorDetails, ErrorKind, Result};
 pub use indwell_kernel::CacheMode;

@@ -21,6 +21,24 @@ pub(crate) fn available_bytes() -> Option<u64> {
     left.chain(memory.available).min()
 }
 
+/// Bytes of address space that this process may still take: what its limit leaves (`ulimit -v`).
+/// `None` without a limit.
+#[cfg(unix)]
+pub(crate) fn address_space_left() -> Option<u64> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+    let mut system = System::new().ok()?;
+    let own = Pid::from_u32(std::process::id());
+    let memory = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, memory);
+    Some(limit.saturating_sub(system.process(own)?.virtual_memory()))
+}
+
+/// Bytes of address space that this process may still take; no limit is known here.
+#[cfg(not(unix))]
+pub(crate) fn address_space_left() -> Option<u64> {
+    None
+}
+
 /// What the system says.
 struct Memory {
     machine: Option<u64>,

@@ -7,12 +7,19 @@ use indwell_llama::backends::{Backends, DeviceKind};
 use indwell_llama::{Allocated, ContextParams, Gguf, MemoryPlan};
 
 use crate::error::{ErrorDetails, ErrorKind};
-use crate::options::{EngineConfig, EngineOptions};
+use crate::options::{Bound, EngineConfig, EngineOptions};
 use crate::prefix_cache::setup;
 use crate::{Error, Isolation, Result, machine};
 
-/// An engine's options, checked, with which the model in `gguf` fits into the budget, if there is
-/// one, and into the machine.
+/// What an engine takes of a limited address space beside what is planned: the backends' code, the
+/// worker's stack and one for a chat template, compiled grammars, what the allocator keeps. Where
+/// such a limit is met, llama.cpp, OpenMP and Rust's allocator end the process.
+const ADDRESS_SPACE_BESIDE: u64 = 256 << 20;
+/// The stacks of one thread that computes and one that samples.
+const ADDRESS_SPACE_A_THREAD: u64 = 24 << 20;
+
+/// An engine's options, checked, with which the model in `gguf` fits into the budget and
+/// the process's address space, where they are limited, and into the machine.
 ///
 /// # Errors
 /// `invalid_request` for options, and `out_of_memory` for what does not fit, with the parts of what
@@ -20,8 +27,13 @@ use crate::{Error, Isolation, Result, machine};
 pub(crate) fn config(gguf: &Gguf, options: &EngineOptions) -> Result<EngineConfig> {
     let trained = gguf.trained_context_tokens();
     let mut config = options.validate(trained)?;
-    if let Some(budget) = config.memory_bytes {
-        let fitted = options.within(budget, trained, |config| needs(gguf, config))?;
+    let address_space = machine::address_space_left().map(|left| {
+        let beside = ADDRESS_SPACE_BESIDE + u64::from(config.threads) * ADDRESS_SPACE_A_THREAD;
+        Bound::AddressSpace(left.saturating_sub(beside))
+    });
+    let bounds = config.memory_bytes.map(Bound::Budget).into_iter().chain(address_space);
+    if let Some(bound) = bounds.min_by_key(Bound::bytes) {
+        let fitted = options.within(bound, trained, |config| needs(gguf, config))?;
         config = fitted.validate(trained)?;
     }
     check(gguf, &config)?;

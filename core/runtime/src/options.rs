@@ -7,6 +7,7 @@
 mod chat;
 mod choices;
 mod constraint;
+mod drain;
 mod engine;
 mod memory;
 mod prefix;
@@ -19,7 +20,9 @@ mod tools;
 mod value;
 
 pub(crate) use choices::Choices;
+pub(crate) use drain::DrainOptions;
 pub(crate) use engine::{EngineConfig, EngineOptions};
+pub(crate) use memory::Bound;
 pub(crate) use prefix::PrefixOptions;
 pub(crate) use prefix_cache::PrefixCacheConfig;
 pub(crate) use request::{Defaults, RequestConfig, RequestOptions, cache_salt};
@@ -125,6 +128,7 @@ mod tests {
         all::<EngineOptions>();
         all::<RequestOptions>();
         all::<PrefixOptions>();
+        all::<DrainOptions>();
     }
 
     #[test]

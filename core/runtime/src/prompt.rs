@@ -25,6 +25,7 @@ use indwell_llama::Grammar;
 pub(crate) use self::conversation::Conversation;
 
 use self::template::{ChatTemplate, Prompted, Specials};
+use crate::jinja::Failure;
 use crate::model::{Passage, Place, TextModel};
 use crate::tools::dialect::Dialect;
 use crate::tools::speech::Speech;
@@ -82,7 +83,8 @@ impl Prompter {
     /// Of a model, with its own chat template or with `chat_template` in place of it.
     ///
     /// # Errors
-    /// `invalid_request` for a `chat_template` that is no template.
+    /// `invalid_request` for a `chat_template` that is no template, and `out_of_memory` where there
+    /// is no thread to read it on.
     pub(crate) fn new(
         model: Arc<dyn TextModel>,
         request_tokens_max: u32,
@@ -99,13 +101,13 @@ impl Prompter {
         let mut tool_use = None;
         let template = if let Some(source) = chat_template {
             let parsed = ChatTemplate::parse(source, specials);
-            Template::Ready(Box::new(parsed.map_err(|failure| no_template(&failure))?))
+            Template::Ready(Box::new(parsed.map_err(no_template)?))
         } else {
             let named = facts.tool_template.clone();
             tool_use = named
                 .and_then(|source| ChatTemplate::parse(source, specials.clone()).ok())
                 .map(Box::new);
-            Template::of(facts.chat_template.clone(), specials)
+            Template::of(facts.chat_template.clone(), specials)?
         };
         let speech = Speech::default();
         Ok(Self { model, template, is_given, tool_use, speech, request_tokens_max })
@@ -312,20 +314,34 @@ impl Prompter {
 }
 
 impl Template {
-    fn of(source: Option<String>, specials: Specials) -> Self {
-        let Some(source) = source else { return Template::Missing };
+    /// # Errors
+    /// `out_of_memory` where there is no thread to read it on: it may be a good one.
+    fn of(source: Option<String>, specials: Specials) -> Result<Self> {
+        let Some(source) = source else { return Ok(Template::Missing) };
         match ChatTemplate::parse(source, specials) {
-            Ok(template) => Template::Ready(Box::new(template)),
+            Ok(template) => Ok(Template::Ready(Box::new(template))),
+            Err(failure @ Failure::NoThread(_)) => Err(no_thread(failure)),
             Err(failure) => {
                 tracing::warn!(%failure, "the model's chat template can't be used");
-                Template::Broken(failure.to_string())
+                Ok(Template::Broken(failure.to_string()))
             }
         }
     }
 }
 
+/// The system's want of a thread, which says nothing about a template.
+fn no_thread(failure: Failure) -> Error {
+    let remedy = "free memory, or raise the process's limits of threads and of address space";
+    let details = ErrorDetails { remedy: Some(remedy.to_owned()), ..ErrorDetails::default() };
+    let message = format!("{failure}: {remedy}");
+    Error::with(ErrorKind::OutOfMemory, message, details, Some(Box::new(failure)))
+}
+
 /// What a caller hears of a chat template of its own.
-fn no_template(failure: &crate::jinja::Failure) -> Error {
+fn no_template(failure: Failure) -> Error {
+    if let Failure::NoThread(_) = failure {
+        return no_thread(failure);
+    }
     Error::invalid(
         "chat_template",
         failure.to_string(),

@@ -1,17 +1,19 @@
 //! What an engine's handles, streams and worker share.
 //!
-//! Life: `Open`, then once and for ever `Over` with the reason. The reason is set and commands
-//! are sent under one lock, so every submission either comes before the worker's last look at
-//! the channel, and is answered by the worker, or is refused at once.
+//! Life: `Open`, perhaps `Draining`, then once and for ever `Over` with the reason. A life goes on
+//! and commands are sent under one lock, so every submission either comes before the worker's last
+//! look at the channel, and is answered by the worker, or is refused at once. The same holds for
+//! the word to drain, which no submission comes after.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 use indwell_kernel::{AdmissionGate, NamespaceBuilder, RequestId, Timestamp};
 use parking_lot::Mutex;
 
+use crate::drain::Drain;
 use crate::memory::FixedMemory;
 use crate::metrics::Metrics;
 use crate::prefix_cache::SharedCaches;
@@ -54,16 +56,27 @@ pub(crate) enum Command {
     Tier(TierEvent),
     /// Look again at the backend, which has gone or come back.
     Wake,
+    /// Stop once everybody has been served, or the time is over.
+    Drain(Drain),
     /// End everything and stop.
     Close,
+}
+
+/// How far an engine's life has come.
+#[derive(Debug)]
+enum Life {
+    Open,
+    /// What was accepted is served, and no more is accepted.
+    Draining,
+    /// Why it serves no more.
+    Over(Error),
 }
 
 /// The shared part of an engine.
 #[derive(Debug)]
 pub(crate) struct Shared {
     commands: Sender<Command>,
-    /// `None` while the engine is open; then why it is over.
-    over: Mutex<Option<Error>>,
+    life: Mutex<Life>,
     pub(crate) gate: Mutex<AdmissionGate>,
     /// Holds the weights; `None` once the engine is over, so that they are given back then, and
     /// not when the last handle happens to go.
@@ -105,7 +118,7 @@ impl Shared {
     ) -> Self {
         Self {
             commands,
-            over: Mutex::new(None),
+            life: Mutex::new(Life::Open),
             gate: Mutex::new(gate),
             prompter: Mutex::new(Some(prompter)),
             info,
@@ -181,14 +194,19 @@ impl Shared {
         self.process != std::process::id()
     }
 
+    /// To be looked at before anything else: a lock may be held for ever in a forked process.
+    ///
     /// # Errors
-    /// `forked`, `engine_closed` or `engine_poisoned` if the engine can't serve.
+    /// `forked` in a forked process.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if self.is_forked() { Err(Error::forked()) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// `forked`, `engine_closed` or `engine_poisoned` if the engine accepts no more.
     pub(crate) fn check_open(&self) -> Result<()> {
-        // First of all: a lock may be held for ever in a forked process.
-        if self.is_forked() {
-            return Err(Error::forked());
-        }
-        self.over.lock().clone().map_or(Ok(()), Err)
+        self.check_process()?;
+        self.life.lock().check_open()
     }
 
     /// What makes prompts.
@@ -243,14 +261,25 @@ impl Shared {
 
     /// Sends a command that is either taken by the worker or dropped by it as it ends.
     fn send_while_open(&self, command: Command) -> Result<()> {
-        let over = self.over.lock();
-        match &*over {
-            Some(error) => Err(error.clone()),
-            None => {
-                self.send(command);
-                Ok(())
-            }
+        let life = self.life.lock();
+        life.check_open()?;
+        self.send(command);
+        Ok(())
+    }
+
+    /// Has the worker stop once everybody has been served, or at `deadline`. What is given is told
+    /// when everybody has been, at once if the engine is over, and disconnected if it does not come
+    /// to that.
+    pub(crate) fn drain(&self, deadline: Option<Timestamp>) -> Receiver<()> {
+        let (served, hears) = crossbeam_channel::bounded(1);
+        let mut life = self.life.lock();
+        if let Life::Over(_) = *life {
+            let _ = served.send(());
+        } else {
+            *life = Life::Draining;
+            self.send(Command::Drain(Drain { deadline, served }));
         }
+        hears
     }
 
     /// Sends a command; a worker that is gone needs none.
@@ -260,19 +289,22 @@ impl Shared {
         }
     }
 
-    /// Ends the engine's life for `reason`, unless it is over; whether it was open.
+    /// Ends the engine's life for `reason`, unless it is over; whether it was not.
     pub(crate) fn end(&self, reason: Error) -> bool {
-        let mut over = self.over.lock();
-        let was_open = over.is_none();
-        if was_open {
-            *over = Some(reason);
+        let mut life = self.life.lock();
+        let was_over = matches!(*life, Life::Over(_));
+        if !was_over {
+            *life = Life::Over(reason);
         }
-        was_open
+        !was_over
     }
 
     /// Why the engine is over, if it is.
     pub(crate) fn over(&self) -> Option<Error> {
-        self.over.lock().clone()
+        match &*self.life.lock() {
+            Life::Over(reason) => Some(reason.clone()),
+            Life::Open | Life::Draining => None,
+        }
     }
 
     pub(crate) fn snapshot(&self) -> EngineStats {
@@ -281,6 +313,18 @@ impl Shared {
             response_cache_queries: responses.queries(),
             response_cache_hits: responses.answered(),
             ..self.stats.snapshot(self.gate.lock().waiting())
+        }
+    }
+}
+
+impl Life {
+    /// # Errors
+    /// Why no more requests are accepted.
+    fn check_open(&self) -> Result<()> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Draining => Err(Error::draining()),
+            Self::Over(reason) => Err(reason.clone()),
         }
     }
 }

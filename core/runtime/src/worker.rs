@@ -5,7 +5,8 @@
 //! happened; execute; commit; tell what happened. With nothing to do it sleeps on the command
 //! channel until the next deadline.
 //!
-//! Whatever ends it (`Close`, every handle gone, a panic), it first makes the shared life over,
+//! Whatever ends it (`Close`, nobody left to serve of an engine that is drained, every handle gone, a
+//! panic), it first makes the shared life over,
 //! then answers every request it holds or finds in the channel, saves what a disk tier is to keep,
 //! lets go of the weights and drops the backend. Since submissions are sent under the lock that
 //! ends the life, none can slip past the last look.
@@ -15,6 +16,7 @@
 
 mod answer;
 mod caching;
+mod draining;
 mod intake;
 mod job;
 mod sharing;
@@ -35,6 +37,7 @@ use indwell_kernel::{
 
 use self::answer::{Answer, Complete, Reader, ToStore, TokenProbability};
 pub(crate) use self::caching::Caching;
+use self::draining::Draining;
 pub(crate) use self::job::{Job, Keyed};
 use self::sharing::Sharing;
 use crate::prompt::Prompter;
@@ -55,6 +58,7 @@ pub(crate) struct Worker<B> {
     /// By computation.
     answers: HashMap<RequestId, Answer>,
     sharing: Sharing,
+    draining: Draining,
     plan: Plan,
     outcome: Outcome,
     outputs: Vec<Output>,
@@ -91,6 +95,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             replan: false,
             answers: HashMap::new(),
             sharing: Sharing::default(),
+            draining: Draining::default(),
             plan: Plan::default(),
             outcome: Outcome::default(),
             outputs: Vec::new(),
@@ -140,7 +145,11 @@ impl<B: Backend + Send + 'static> Worker<B> {
     /// Why the backend will compute no more.
     fn serve(&mut self) -> Result<(), String> {
         while self.take_commands() == Flow::Continue {
-            self.expire(self.shared.now());
+            let now = self.shared.now();
+            self.expire(now);
+            if self.draining.is_overdue(now) {
+                break;
+            }
             if !self.backend_is_ready()? {
                 self.tell();
                 if self.sleep() == Flow::Stop {
@@ -211,6 +220,9 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     /// Waits for a command, at most until the next deadline.
     fn sleep(&mut self) -> Flow {
+        if self.is_drained() {
+            return Flow::Stop;
+        }
         let received = match self.next_deadline() {
             None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(deadline) => self.commands.recv_timeout(deadline.since(self.shared.now())),
@@ -239,6 +251,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
             }
             Command::Tier(event) => self.caching.take(event, &mut self.scheduler),
             Command::Wake => {}
+            Command::Drain(drain) => self.draining.begin(drain),
             Command::Close => return Flow::Stop,
         }
         Flow::Continue

@@ -256,6 +256,45 @@ class Engine(Asking, Dispatching):
         """
         return self._native.stats()
 
+    def drain(self, *, timeout_ms: Optional[float] = None) -> bool:
+        """Closes the engine once everybody has been served; for an application that is told to end.
+
+        From now on requests are refused with `EngineClosedError`, and those that were accepted come
+        to their ends. Waits for that with the interpreter released; Ctrl-C gets through and ends
+        the wait, and `close` then ends the rest.
+
+        Args:
+            timeout_ms: How long that may take, in milliseconds; then those that are left end with
+                `EngineClosedError`. Default: no limit, and a request whose stream is no longer read
+                is waited for.
+
+        Returns:
+            Whether every request came to its own end.
+
+        Raises:
+            InvalidRequestError: If `timeout_ms` is no finite number above 0; nothing has happened
+                then.
+            ForkedError: If the process was forked after the engine was loaded.
+
+        Example:
+            >>> engine.drain(timeout_ms=10_000)
+            True
+        """
+        return self._draining(timeout_ms).wait()
+
+    async def adrain(self, *, timeout_ms: Optional[float] = None) -> bool:
+        """`drain` for asyncio: the event loop is never blocked. Cancelling the waiting task ends the
+        wait, and not the drain.
+        """
+        draining = self._draining(timeout_ms)
+        while True:
+            all_served = await asyncio.to_thread(draining.wait_a_moment)
+            if all_served is not None:
+                return all_served
+
+    def _draining(self, timeout_ms: Optional[float]) -> _native.Draining:
+        return self._native.drain({"timeout_ms": timeout_ms})
+
     def close(self) -> None:
         """Ends every request with `EngineClosedError`, and gives the model's memory back.
 

@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Wrong(String),
     /// It needed more than it may have.
     Limit(Limit),
+    /// The system has no thread for it now: why.
+    NoThread(String),
 }
 
 /// A bound that a template ran into.
@@ -34,6 +36,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Raised(message) | Failure::Wrong(message) => f.write_str(message),
+            Failure::NoThread(error) => write!(f, "no thread for chat templates: {error}"),
             Failure::Limit(Limit { of, most }) => write!(f, "it needs more than {most} {of}"),
         }
     }

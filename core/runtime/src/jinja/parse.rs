@@ -12,7 +12,7 @@ use minijinja::machinery::ast;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value as Constant, ValueKind};
 
-use super::failure::{Result, wrong};
+use super::failure::{Failure, Result, wrong};
 use super::syntax::{
     Argument, Call, Comparison, Expr, Filter, For, Macro, Name, Operator, Rest, Slice, Stmt, Target,
 };
@@ -27,7 +27,11 @@ const TAGS_MAX: usize = 20_000;
 /// How deep expressions and statements may be in each other.
 pub(crate) const EXPRESSION_DEPTH_MAX: usize = 200;
 /// Room for the parser's recursion at those bounds.
-const STACK_BYTES: usize = 256 << 20;
+const STACK_BYTES_MAX: usize = 256 << 20;
+/// What one more byte of source, which may be one more level, can take of it.
+const STACK_BYTES_A_BYTE: usize = STACK_BYTES_MAX / TAG_BYTES_MAX;
+/// Room for what does not recurse.
+const STACK_BYTES_MIN: usize = 2 << 20;
 
 /// A parsed template.
 #[derive(Debug)]
@@ -49,14 +53,19 @@ pub(super) fn parse(source: &str) -> Result<Program> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("indwell-template".to_owned())
-            .stack_size(STACK_BYTES)
+            .stack_size(stack_bytes(source.len()))
             .spawn_scoped(scope, || parse_here(&source));
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(parsed)) => parsed,
             Ok(Err(_)) => wrong("the template's parser panicked"),
-            Err(error) => wrong(format!("no thread to parse the template on: {error}")),
+            Err(error) => Err(Failure::NoThread(error.to_string())),
         }
     })
+}
+
+/// The stack for a source of so many bytes.
+fn stack_bytes(source: usize) -> usize {
+    (STACK_BYTES_MIN + source * STACK_BYTES_A_BYTE).min(STACK_BYTES_MAX)
 }
 
 fn parse_here(source: &str) -> Result<Program> {

@@ -15,16 +15,33 @@ const CONTEXT_STEP: u32 = 256;
 /// Of what is left for both caches, this share is for cached prefixes, whose bytes save more time.
 const HOST_CACHE_SHARE: (u64, u64) = (3, 4);
 
+/// What all that an engine takes has to fit into, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// `memory_bytes`.
+    Budget(u64),
+    /// What a limit of the process's address space leaves.
+    AddressSpace(u64),
+}
+
+impl Bound {
+    pub(crate) fn bytes(&self) -> u64 {
+        match *self {
+            Self::Budget(bytes) | Self::AddressSpace(bytes) => bytes,
+        }
+    }
+}
+
 impl EngineOptions {
-    /// These options, with those that are not said cut so that all fits into `budget` bytes: first
-    /// the caches, then `context_tokens`, down to 512. `needs` says what an engine takes beside
-    /// its caches; it grows with `context_tokens`.
+    /// These options, with those that are not said cut so that all fits into `bound`: first the
+    /// caches, then `context_tokens`, down to 512. `needs` says what an engine takes beside its
+    /// caches; it grows with `context_tokens`.
     ///
     /// # Errors
     /// `out_of_memory` if what is said does not fit, and those of [`Self::validate`].
     pub(crate) fn within(
         &self,
-        budget: u64,
+        bound: Bound,
         trained_context_tokens: u32,
         needs: impl Fn(&EngineConfig) -> Allocated,
     ) -> Result<Self> {
@@ -36,7 +53,7 @@ impl EngineOptions {
         };
         let wanted = self.validate(trained_context_tokens)?;
         let caches = Caches::stated(self, &wanted);
-        let room = budget.saturating_sub(caches.total());
+        let room = bound.bytes().saturating_sub(caches.total());
         let most = wanted.scheduler.context_tokens;
         let mut needed = at(most)?;
         if needed.total_bytes() > room && self.context_tokens.is_none() {
@@ -57,7 +74,7 @@ impl EngineOptions {
             fitted.context_tokens = Some(fits.into());
         }
         if needed.total_bytes() > room {
-            return Err(does_not_fit(budget, &needed, &caches));
+            return Err(does_not_fit(bound, &needed, &caches));
         }
         caches.fill(room - needed.total_bytes(), &wanted, &mut fitted);
         Ok(fitted)
@@ -111,7 +128,7 @@ impl Caches {
     }
 }
 
-fn does_not_fit(budget: u64, needed: &Allocated, caches: &Caches) -> Error {
+fn does_not_fit(bound: Bound, needed: &Allocated, caches: &Caches) -> Error {
     let least = needed.total_bytes().saturating_add(caches.total());
     let parts = [
         ("weights", needed.mapped_bytes.saturating_add(needed.weights_bytes)),
@@ -120,17 +137,27 @@ fn does_not_fit(budget: u64, needed: &Allocated, caches: &Caches) -> Error {
         ("caches", caches.total()),
     ];
     let parts = parts.map(|(name, bytes)| format!("{} for {name}", Bytes(bytes))).join(", ");
+    let (raise, is, field) = match bound {
+        Bound::Budget(budget) => (
+            format!("give memory_bytes at least {least}"),
+            format!("memory_bytes is {budget}"),
+            Some("memory_bytes".to_owned()),
+        ),
+        Bound::AddressSpace(left) => (
+            "raise the limit of the process's address space (`ulimit -v`)".to_owned(),
+            format!("that limit leaves {} for them", Bytes(left)),
+            None,
+        ),
+    };
     let remedy = format!(
-        "give memory_bytes at least {least}, lower context_tokens, batch_tokens or the caches' bytes, \
-         or take a model with smaller weights"
+        "{raise}, lower context_tokens, batch_tokens or the caches' bytes, or take a model with \
+         smaller weights"
     );
-    let message = format!(
-        "the engine needs {} of memory ({parts}), and memory_bytes is {budget}: {remedy}",
-        Bytes(least)
-    );
+    let message =
+        format!("the engine needs {} of memory ({parts}), and {is}: {remedy}", Bytes(least));
     let details = crate::ErrorDetails {
-        field: Some("memory_bytes".to_owned()),
-        value: Some(budget.to_string()),
+        field,
+        value: Some(bound.bytes().to_string()),
         limit: Some(format!("at least {least}")),
         remedy: Some(remedy),
         retry_after_ms: None,
@@ -166,7 +193,7 @@ mod tests {
 
     fn within(named: &[(&str, i64)], budget_mib: u64) -> Result<EngineConfig> {
         let trained = 1 << 20;
-        options(named).within(budget_mib * MIB, trained, needs)?.validate(trained)
+        options(named).within(Bound::Budget(budget_mib * MIB), trained, needs)?.validate(trained)
     }
 
     fn taken(config: &EngineConfig) -> u64 {
@@ -236,11 +263,21 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_the_address_space_is_named_with_its_remedy() {
+        let bound = Bound::AddressSpace(100 * MIB);
+        let error = options(&[]).within(bound, 1 << 20, needs).expect_err("it is too little");
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        assert_eq!(error.details().field, None);
+        assert!(error.message().contains("that limit leaves 100.0 MiB"), "{error}");
+        assert!(error.details().remedy.as_deref().is_some_and(|text| text.contains("ulimit -v")));
+    }
+
+    #[test]
     fn answers_that_are_kept_in_a_folder_keep_some_memory() {
         let mut options = options(&[]);
         options.set("response_cache_dir", "answers".into()).expect("an option");
         let trained = 1 << 20;
-        let fitted = options.within(117 * MIB, trained, needs).expect("it fits");
+        let fitted = options.within(Bound::Budget(117 * MIB), trained, needs).expect("it fits");
         let config = fitted.validate(trained).expect("valid");
         assert_eq!(config.response_cache.expect("on").bytes, KEPT_ANSWERS_BYTES_MIN);
     }

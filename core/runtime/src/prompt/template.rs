@@ -1,8 +1,8 @@
 //! A model's chat templates, rendered as Hugging Face `transformers` renders them.
 
-use super::ChatEnd;
 use super::control::ControlLiterals;
 use super::conversation::{Arguments, Conversation, TAG};
+use super::{ChatEnd, no_thread};
 use crate::jinja::{Char, Clock, Failure, Given, Limit, Rendered, Template};
 use crate::{Error, ErrorDetails, ErrorKind, Result};
 
@@ -148,6 +148,7 @@ fn refused(failure: Failure) -> Error {
                 ..ErrorDetails::default()
             },
         ),
+        Failure::NoThread(_) => return no_thread(failure),
         Failure::Limit(Limit { of, most }) => {
             let remedy = "give fewer or shorter messages, or another chat_template";
             (

@@ -173,11 +173,12 @@ impl<B: Backend + Send + 'static> Worker<B> {
         }
     }
 
-    /// The earliest deadline of all callers.
+    /// The earliest deadline: of all callers, and of the engine if it is drained.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let shared = self.answers.values().filter_map(|answer| answer.callers().next_deadline());
         let held = self.sharing.next_deadline();
-        shared.chain(held).chain(self.scheduler.next_deadline()).min()
+        let engine = self.draining.deadline();
+        shared.chain(held).chain(engine).chain(self.scheduler.next_deadline()).min()
     }
 
     /// Some callers of a computation have left: it ends if they were the last ones, and they hear

@@ -73,6 +73,11 @@ impl Sharing {
         self.held.values().filter_map(|job| job.deadline).min()
     }
 
+    /// Whether any is held.
+    pub(super) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// All that are held.
     pub(super) fn drain_held(&mut self) -> impl Iterator<Item = Box<Job>> + '_ {
         self.held.drain().map(|(_, job)| job)

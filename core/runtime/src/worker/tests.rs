@@ -31,6 +31,11 @@ struct Rig {
 
 impl Rig {
     fn new(backend: impl Backend + Send + 'static) -> Self {
+        Self::with_capacity(backend, 256)
+    }
+
+    /// With readers that may be so many events behind.
+    fn with_capacity(backend: impl Backend + Send + 'static, stream_capacity: u32) -> Self {
         let model = Arc::new(
             Model::load(&model_path(), ModelParams::default(), |_| {}).expect("the default model"),
         );
@@ -48,7 +53,7 @@ impl Rig {
             RequestLimits {
                 request_tokens_max: config.request_tokens_max,
                 default_max_tokens: 8,
-                stream_capacity: 256,
+                stream_capacity,
             },
             config.context_tokens,
         ));
@@ -64,6 +69,11 @@ impl Rig {
     fn close(&mut self) {
         self.shared.end(Error::closed());
         self.shared.send(Command::Close);
+        self.join();
+    }
+
+    /// Waits until the worker has ended by itself.
+    fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the worker catches its panics");
         }
@@ -256,4 +266,75 @@ fn a_request_sent_as_the_engine_closes_is_answered() {
         rig.close();
         assert_eq!(caller.join().expect("no panic"), ErrorKind::EngineClosed);
     }
+}
+
+#[test]
+fn a_drained_engine_serves_what_it_accepted_and_no_more() {
+    let mut rig = Rig::new(scripted(Vec::new()));
+    // More than run at once.
+    let streams: Vec<_> =
+        (0..6).map(|_| rig.complete().max_tokens(20).stream().expect("a stream")).collect();
+    let served = [rig.shared.drain(None), rig.shared.drain(None)];
+    let later = rig.complete().run().expect_err("nothing more is accepted");
+    assert_eq!(later.kind(), ErrorKind::EngineClosed);
+    assert!(later.message().contains("drained"), "{later}");
+    for stream in streams {
+        assert_eq!(stream.reply().expect("it was accepted").usage.completion_tokens, 20);
+    }
+    for served in served {
+        assert_eq!(served.recv(), Ok(()), "each is told");
+    }
+    rig.join();
+    assert_eq!(rig.shared.over().map(|reason| reason.kind()), Some(ErrorKind::EngineClosed));
+    assert_eq!(rig.shared.drain(None).recv(), Ok(()), "nothing is left to serve");
+    assert_eq!(rig.shared.snapshot().requests_finished, 6);
+}
+
+#[test]
+fn an_idle_engine_is_drained_at_once_and_one_whose_backend_is_away_too() {
+    let mut rig = Rig::new(scripted(Vec::new()));
+    assert_eq!(rig.shared.drain(None).recv(), Ok(()));
+    rig.join();
+    let away = Arc::new(AtomicBool::new(true));
+    let mut rig = Rig::new(Leaving { backend: scripted(Vec::new()), away });
+    let waiting = rig.complete().stream().expect("a stream");
+    let served = rig.shared.drain(None);
+    waiting.cancel();
+    assert_eq!(waiting.reply().expect_err("it left").kind(), ErrorKind::Cancelled);
+    assert_eq!(served.recv(), Ok(()));
+    rig.join();
+}
+
+#[test]
+fn a_drain_ends_with_its_time_and_the_earliest_counts() {
+    let mut rig = Rig::with_capacity(scripted(Vec::new()), 1);
+    // Nobody reads it, so it never ends by itself.
+    let behind = rig.complete().max_tokens(50).stream().expect("a stream");
+    let served = rig.shared.drain(None);
+    let soon = rig.shared.drain(Some(rig.shared.now().after(Duration::from_millis(20))));
+    let late = rig.shared.drain(Some(rig.shared.now().after(Duration::from_secs(3600))));
+    for served in [served, soon, late] {
+        assert!(served.recv().is_err(), "not everybody was served");
+    }
+    rig.join();
+    assert_eq!(behind.reply().expect_err("its time was over").kind(), ErrorKind::EngineClosed);
+}
+
+#[test]
+fn closing_ends_a_drain() {
+    let mut rig = Rig::with_capacity(scripted(Vec::new()), 1);
+    let behind = rig.complete().max_tokens(50).stream().expect("a stream");
+    let served = rig.shared.drain(None);
+    rig.close();
+    assert!(served.recv().is_err(), "not everybody was served");
+    assert_eq!(behind.reply().expect_err("it was cut off").kind(), ErrorKind::EngineClosed);
+}
+
+#[test]
+fn a_drained_engine_that_panics_tells_everybody() {
+    let rig = Rig::new(Panicking { backend: scripted(Vec::new()), steps_left: 3 });
+    let stream = rig.complete().max_tokens(100).stream().expect("a stream");
+    let served = rig.shared.drain(None);
+    assert!(served.recv().is_err(), "not everybody was served");
+    assert_eq!(stream.reply().expect_err("a panic").kind(), ErrorKind::EnginePoisoned);
 }

@@ -183,6 +183,19 @@ public final class Engine: Sendable {
     /// Whether it serves no more: closed, or failed inside.
     public var isClosed: Bool { native.isClosed() }
 
+    /// Closes the engine once everybody has been served: from now on requests are refused with `engineClosed`, and those
+    /// that were accepted come to their ends. For an application that is told to end; ``close()`` ends it at once,
+    /// meanwhile too. A task that is cancelled meanwhile ends its own wait, and not the drain.
+    ///
+    /// - Parameter timeout: how long they may take; then those that are left end with `engineClosed`. Nil for no limit,
+    ///   and a stream that is no longer read is waited for.
+    /// - Returns: whether every request came to its own end.
+    /// - Throws: ``IndwellError``: `invalidRequest` for a timeout that is none; nothing has happened then.
+    @discardableResult
+    public func drain(timeout: Duration? = nil) async throws -> Bool {
+        try await awaitNative { try await native.drain(timeoutMs: timeout.map(\.milliseconds)) }
+    }
+
     /// Ends every request with `engineClosed` and frees the model. A second call does nothing.
     ///
     /// Blocks its thread until the step in progress has ended.

@@ -16,6 +16,15 @@ import Testing
         try engine.close()
     }
 
+    @Test func aDrainedEngineServesWhatItAccepted() async throws {
+        let engine = try await Engine.load(model)
+        let reply = Task { try await engine.chat("Hello", options: RequestOptions(maxTokens: 8)).reply() }
+        while try engine.stats().requestsRunning == 0 { await Task.yield() }
+        #expect(try await engine.drain(timeout: .seconds(600)))
+        #expect(engine.isClosed)
+        #expect(try await reply.value.usage.completionTokens > 0)
+    }
+
     @Test func aBadOptionIsNamed() async throws {
         let engine = try await Engine.load(model)
         do {

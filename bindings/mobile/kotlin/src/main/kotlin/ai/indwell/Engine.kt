@@ -186,6 +186,20 @@ public class Engine private constructor(private val native: NativeEngine) : Auto
     public fun metricsText(): String = callNative { native.metricsText() }
 
     /**
+     * Closes the engine once everybody has been served: from now on requests are refused with
+     * [IndwellException.EngineClosed], and those that were accepted come to their ends. Suspends until then. For an
+     * application that is told to end; [close] ends it at once, meanwhile too. A coroutine that is cancelled meanwhile
+     * ends its own wait, and not the drain.
+     *
+     * @param timeout how long they may take; then those that are left end with [IndwellException.EngineClosed]. Null for
+     * no limit, and a flow that is no longer collected is waited for
+     * @return whether every request came to its own end
+     * @throws IndwellException.InvalidRequest for a timeout that is none; nothing has happened then
+     */
+    public suspend fun drain(timeout: Duration? = null): Boolean =
+        awaitNative { native.drain(timeout?.toNativeMilliseconds()) }
+
+    /**
      * Ends every request with [IndwellException.EngineClosed] and frees the model. A second call does nothing.
      *
      * Blocks its thread until the step in progress has ended.

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.ValueSource
 import java.util.concurrent.TimeUnit
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 
@@ -61,6 +62,36 @@ class CloseTest {
         small.awaitStats { it.requestsRunning + it.requestsWaiting == 4 }
         small.close()
         for (end in ends.awaitAll()) assertInstanceOf(IndwellException.EngineClosed::class.java, end.exceptionOrNull())
+    }
+
+    @Test
+    fun `a drained engine serves what it accepted, then closes`() = runBlocking<Unit> {
+        val small = loadSmall(EngineOptions(sequencesMax = 2))
+        val options = RequestOptions(maxTokens = 12, ignoreEos = true)
+        val accepted = List(4) { async(Dispatchers.Default) { small.chat(STORY, options).reply() } }
+        small.awaitStats { it.requestsRunning + it.requestsWaiting == 4 }
+        val drained = async(Dispatchers.Default) { small.drain(10.minutes) }
+        do {
+            val late = runCatching { small.chat("Hello", RequestOptions(maxTokens = 1)).reply() }
+        } while (late.exceptionOrNull()?.message?.contains("drained") != true)
+        for (reply in accepted.awaitAll()) assertEquals(12, reply.usage.completionTokens)
+        assertTrue(drained.await())
+        assertTrue(small.closed)
+        assertTrue(small.drain())
+    }
+
+    @Test
+    fun `a drain cuts off what takes longer, and refuses a time that is none`() = runBlocking<Unit> {
+        val small = loadSmall()
+        assertRefused("timeout") { small.drain(Duration.ZERO) }
+        assertRefused("timeout") { small.drain(-1.milliseconds) }
+        val reading = CompletableDeferred<Unit>()
+        val end = async(Dispatchers.Default) {
+            runCatching { small.chat(STORY, longAnswer).collect { reading.complete(Unit) } }
+        }
+        reading.await()
+        assertFalse(small.drain(50.milliseconds))
+        assertInstanceOf(IndwellException.EngineClosed::class.java, end.await().exceptionOrNull())
     }
 
     @Test
