@@ -267,6 +267,11 @@ export interface LoadOptions {
    * one. Default `in_process`.
    */
   isolation?: "in_process" | "process";
+  /**
+   * `"auto"` drafts what an answer seems to repeat of its prompt or itself, and verifies several tokens in one
+   * step where that is worth it; the answers are the same. Default `"auto"`.
+   */
+  speculation?: "auto" | "off";
   /** Events that a stream's reader may be behind before its request is paused. Default 256. */
   streamCapacity?: number;
   /** A chat template, in Jinja, in place of the model's own. */
@@ -842,6 +847,10 @@ export interface EngineStats {
   preemptions: number;
   /** Tokens that were computed once more because of it. */
   recomputedTokens: number;
+  /** Tokens that were drafted and verified in a batch (`speculation`). */
+  draftedTokens: number;
+  /** Those of them that were right: tokens of answers without a step of their own. */
+  acceptedTokens: number;
   /** Prompt tokens of admitted requests that take part in the prefix cache. */
   prefixCacheQueries: number;
   /** Those of them that were cached, and not computed anew. */

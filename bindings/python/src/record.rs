@@ -49,6 +49,8 @@ pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<
         stats.cells_total.into(),
         stats.preemptions,
         stats.recomputed_tokens,
+        stats.drafted_tokens,
+        stats.accepted_tokens,
         stats.prefix_cache_queries,
         stats.prefix_cache_hits,
         stats.response_cache_queries,

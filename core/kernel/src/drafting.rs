@@ -147,8 +147,9 @@ fn kind(run: usize) -> usize {
     doublings.min(KINDS - 1)
 }
 
-/// What a batch costs with a token more, relative to a batch of one token. Measured on two processor
-/// cores; a device with more to spare is cheaper, and then fewer drafts are made than could be.
+/// What a batch costs with a token more, relative to a batch of one token: on two processor cores, 4 to 8
+/// tokens take 2 to 3 times as long as one, and this is above that. A device with more to spare is cheaper,
+/// and then fewer drafts are made than could be.
 const TOKEN_COST: f32 = 0.4;
 
 /// By how much a draft has to be worth more than it costs.

@@ -23,6 +23,9 @@ pub(crate) struct EngineArguments {
     /// Where llama.cpp computes: in_process, or process for one of its own [default: in_process]
     #[arg(long, value_name = "WHERE")]
     isolation: Option<String>,
+    /// Drafts of what answers repeat, verified several a step: auto, or off for none [default: auto]
+    #[arg(long, value_name = "WHETHER")]
+    speculation: Option<String>,
     /// Tokens of cached prefixes that no request is using [default: 2048, or half of the context]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     prefix_cache_tokens: Option<i64>,
@@ -83,6 +86,7 @@ impl EngineArguments {
         }
         let named = [
             ("isolation", &self.isolation),
+            ("speculation", &self.speculation),
             ("tool_parser", &self.tool_parser),
             ("reasoning_parser", &self.reasoning_parser),
         ];

@@ -50,6 +50,9 @@ class Engine(Asking, Dispatching):
         isolation: Where llama.cpp computes: "process" for a process of its own, which may end without
             ending this one. What it was answering then raises `EnginePoisonedError`, and the engine
             goes on with a new one. Default: "in_process".
+        speculation: "off" to compute each token of an answer in a step of its own. Default: "auto", which
+            drafts what an answer seems to repeat of its prompt or itself, and verifies several tokens
+            in one step where that is worth it; the answers are the same.
         stream_capacity: How many events a stream holds before its request pauses for the reader.
             Default 256.
         prefix_cache_tokens: How many tokens of cached prefixes stay in the model's memory though no

@@ -59,6 +59,8 @@ class EngineStats:
         preemptions: How often a request gave its cells up to others, as answers outgrew what there
             is or its reader was behind. It goes on later, with the same answer.
         recomputed_tokens: Tokens that were computed once more because of it.
+        drafted_tokens: Tokens that were drafted and verified in a batch (`speculation`).
+        accepted_tokens: Those of them that were right: tokens of answers without a step of their own.
         prefix_cache_queries: Prompt tokens of admitted requests that take part in the prefix cache.
         prefix_cache_hits: Those of them that were cached, and not computed anew.
         response_cache_queries: Requests that a stored answer could have served.
@@ -80,6 +82,8 @@ class EngineStats:
     cells_total: int
     preemptions: int
     recomputed_tokens: int
+    drafted_tokens: int
+    accepted_tokens: int
     prefix_cache_queries: int
     prefix_cache_hits: int
     response_cache_queries: int

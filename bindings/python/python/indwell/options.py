@@ -46,6 +46,7 @@ class EngineOptions(TypedDict, total=False):
     gpu_layers: Optional[int]
     flash_attention: Optional[bool]
     isolation: Optional[Literal["in_process", "process"]]
+    speculation: Optional[Literal["auto", "off"]]
     stream_capacity: Optional[int]
     prefix_cache_tokens: Optional[int]
     host_cache_bytes: Optional[int]

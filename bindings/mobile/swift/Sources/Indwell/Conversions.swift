@@ -89,6 +89,8 @@ extension EngineStats {
             cellsTotal: Int(stats.cellsTotal),
             preemptions: Int(clamping: stats.preemptions),
             recomputedTokens: Int(clamping: stats.recomputedTokens),
+            draftedTokens: Int(clamping: stats.draftedTokens),
+            acceptedTokens: Int(clamping: stats.acceptedTokens),
             prefixCacheQueries: Int(clamping: stats.prefixCacheQueries),
             prefixCacheHits: Int(clamping: stats.prefixCacheHits),
             prefixCacheHitRate: stats.prefixCacheHitRate,

@@ -26,6 +26,8 @@ public struct EngineOptions: Sendable, Hashable {
     public var flashAttention: Bool?
     /// Where llama.cpp computes; ``Isolation/inProcess``.
     public var isolation: Isolation?
+    /// Whether answers are drafted from what they repeat; ``Speculation/auto``.
+    public var speculation: Speculation?
     /// Events that a stream's reader may be behind before its request pauses; 256.
     public var streamCapacity: Int?
     /// Tokens of cached prefixes that no request is using, at most, up to ``contextTokens``; 2048, or half of the
@@ -69,6 +71,7 @@ public struct EngineOptions: Sendable, Hashable {
         gpuLayers: Int? = nil,
         flashAttention: Bool? = nil,
         isolation: Isolation? = nil,
+        speculation: Speculation? = nil,
         streamCapacity: Int? = nil,
         prefixCacheTokens: Int? = nil,
         hostCacheBytes: Int? = nil,
@@ -93,6 +96,7 @@ public struct EngineOptions: Sendable, Hashable {
         self.gpuLayers = gpuLayers
         self.flashAttention = flashAttention
         self.isolation = isolation
+        self.speculation = speculation
         self.streamCapacity = streamCapacity
         self.prefixCacheTokens = prefixCacheTokens
         self.hostCacheBytes = hostCacheBytes
@@ -115,4 +119,12 @@ public enum Isolation: String, Sendable, Hashable {
     /// In a process of its own. What it was answering when it ends fails with `enginePoisoned`, and the engine goes on
     /// with a new one. Not on iOS, where an application starts no processes.
     case process
+}
+
+/// Whether what an answer seems to go on with is drafted, and several tokens verified in one step.
+public enum Speculation: String, Sendable, Hashable {
+    /// From what it repeats of its prompt or itself, where that is worth it. The answers are the same.
+    case auto
+    /// Never.
+    case off
 }

@@ -72,6 +72,10 @@ public struct EngineStats: Sendable, Hashable {
     public let preemptions: Int
     /// Tokens that were computed once more because of it.
     public let recomputedTokens: Int
+    /// Tokens that were drafted and verified in a batch.
+    public let draftedTokens: Int
+    /// Those of them that were right: tokens of answers without a step of their own.
+    public let acceptedTokens: Int
     /// Tokens of prompts that were looked for in the prefix cache.
     public let prefixCacheQueries: Int
     /// Those of them that were cached, and not computed anew.

@@ -36,6 +36,7 @@ extension EngineOptions {
             gpuLayers: gpuLayers.map(Int64.init),
             flashAttention: flashAttention,
             isolation: isolation?.rawValue,
+            speculation: speculation?.rawValue,
             streamCapacity: streamCapacity.map(Int64.init),
             prefixCacheTokens: prefixCacheTokens.map(Int64.init),
             hostCacheBytes: hostCacheBytes.map(Int64.init),

@@ -21,6 +21,7 @@ import kotlin.time.Duration
  * @property gpuLayers layers of the model on the GPU; all of them where there is one
  * @property flashAttention whether to use flash attention; llama.cpp decides
  * @property isolation where llama.cpp computes; [Isolation.IN_PROCESS]
+ * @property speculation whether answers are drafted from what they repeat; [Speculation.AUTO]
  * @property streamCapacity events that a stream's reader may be behind before its request pauses; 256
  * @property prefixCacheTokens tokens of cached prefixes that no request is using, at most, up to [contextTokens]; 2048,
  * or half of the context where that is less. 0 for no prefix cache
@@ -52,6 +53,7 @@ public data class EngineOptions(
     val gpuLayers: Int? = null,
     val flashAttention: Boolean? = null,
     val isolation: Isolation? = null,
+    val speculation: Speculation? = null,
     val streamCapacity: Int? = null,
     val prefixCacheTokens: Int? = null,
     val hostCacheBytes: Long? = null,
@@ -76,4 +78,13 @@ public enum class Isolation {
      * engine goes on with a new one.
      */
     PROCESS,
+}
+
+/** Whether what an answer seems to go on with is drafted, and several tokens verified in one step. */
+public enum class Speculation {
+    /** From what it repeats of its prompt or itself, where that is worth it. The answers are the same. */
+    AUTO,
+
+    /** Never. */
+    OFF,
 }

@@ -72,6 +72,8 @@ public data class EngineMemory(
  * @property preemptions how often a request gave its context up to others, as answers outgrew what there is or its reader
  * was behind; it goes on later, with the same answer
  * @property recomputedTokens tokens that were computed once more because of it
+ * @property draftedTokens tokens that were drafted and verified in a batch
+ * @property acceptedTokens those of them that were right: tokens of answers without a step of their own
  * @property prefixCacheQueries tokens of prompts that were looked for in the prefix cache
  * @property prefixCacheHits those of them that were cached, and not computed anew
  * @property prefixCacheHitRate the share that was found, 0 to 1; 0 as long as none were looked for
@@ -94,6 +96,8 @@ public data class EngineStats(
     val cellsTotal: Int,
     val preemptions: Long,
     val recomputedTokens: Long,
+    val draftedTokens: Long,
+    val acceptedTokens: Long,
     val prefixCacheQueries: Long,
     val prefixCacheHits: Long,
     val prefixCacheHitRate: Double,

@@ -79,6 +79,7 @@ internal fun EngineOptions.toNative(): NativeEngineOptions =
         gpuLayers = gpuLayers?.toLong(),
         flashAttention = flashAttention,
         isolation = isolation?.name?.lowercase(),
+        speculation = speculation?.name?.lowercase(),
         streamCapacity = streamCapacity?.toLong(),
         prefixCacheTokens = prefixCacheTokens?.toLong(),
         hostCacheBytes = hostCacheBytes,

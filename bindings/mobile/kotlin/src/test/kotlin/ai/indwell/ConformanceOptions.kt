@@ -31,6 +31,7 @@ fun engineOptions(given: JsonObject): EngineOptions =
             "gpu_layers" -> options.copy(gpuLayers = value.int)
             "flash_attention" -> options.copy(flashAttention = value.flag)
             "isolation" -> options.copy(isolation = Isolation.valueOf(value.text.uppercase()))
+            "speculation" -> options.copy(speculation = Speculation.valueOf(value.text.uppercase()))
             "stream_capacity" -> options.copy(streamCapacity = value.int)
             "prefix_cache_tokens" -> options.copy(prefixCacheTokens = value.int)
             "host_cache_bytes" -> options.copy(hostCacheBytes = value.jsonPrimitive.long)

@@ -64,6 +64,7 @@ class EngineTest {
             gpuLayers = 0,
             flashAttention = false,
             isolation = Isolation.IN_PROCESS,
+            speculation = Speculation.OFF,
             streamCapacity = 16,
             prefixCacheTokens = 1024,
             hostCacheBytes = 1 shl 20,
