@@ -6,9 +6,8 @@
 //! channel until the next deadline.
 //!
 //! Whatever ends it (`Close`, nobody left to serve of an engine that is drained, every handle gone, a
-//! panic), it first makes the shared life over,
-//! then answers every request it holds or finds in the channel, saves what a disk tier is to keep,
-//! lets go of the weights and drops the backend. Since submissions are sent under the lock that
+//! panic), it first makes the shared life over, then answers every request it holds or finds in the
+//! channel, saves what a disk tier is to keep, lets go of the weights and drops the backend. Since submissions are sent under the lock that
 //! ends the life, none can slip past the last look.
 //!
 //! Callers and computations are two things: several callers may wait for one computation
