@@ -316,7 +316,6 @@ impl Backend for Executor {
     }
 }
 
-/// Cores that this process may use.
 /// Starts as many threads at once as compute a batch, and ends them. OpenMP starts its own at the
 /// first batch, and ends the process where it can't.
 ///
@@ -337,6 +336,7 @@ fn try_threads(count: u32) -> std::io::Result<()> {
     })
 }
 
+/// Cores that this process may use.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -22,7 +22,7 @@ use crate::responses::Responses;
 use crate::responses::semantic::Verdict;
 use crate::tiers::TierEvent;
 use crate::worker::Job;
-use crate::{EngineMemory, EngineStats, Error, ModelInfo, Result};
+use crate::{EngineMemory, EngineStats, Error, Event, ModelInfo, Result};
 
 /// What the worker is asked.
 #[derive(Debug)]
@@ -307,12 +307,27 @@ impl Shared {
         }
     }
 
+    /// Counts a request's end, once it neither waits nor runs any more and before its caller
+    /// hears of it.
+    pub(crate) fn count_end(&self, event: &Event) {
+        self.metrics.ended(event);
+        let counter = match event {
+            Event::Cancelled => &self.stats.requests_cancelled,
+            Event::Failed(_) => &self.stats.requests_failed,
+            _ => &self.stats.requests_finished,
+        };
+        counter.fetch_add(1, Ordering::Release);
+    }
+
+    /// What is counted, in an order by which no request that ended is found to wait or to run.
     pub(crate) fn snapshot(&self) -> EngineStats {
         let responses = self.responses().map(|responses| responses.stats()).unwrap_or_default();
+        let counted = self.stats.snapshot();
         EngineStats {
             response_cache_queries: responses.queries(),
             response_cache_hits: responses.answered(),
-            ..self.stats.snapshot(self.gate.lock().waiting())
+            requests_waiting: counted.requests_waiting + self.gate.lock().waiting(),
+            ..counted
         }
     }
 }
@@ -354,18 +369,20 @@ pub(crate) struct SharedStats {
 }
 
 impl SharedStats {
-    /// With so many requests that wait at the gate.
-    fn snapshot(&self, at_gate: u32) -> EngineStats {
+    /// All but the requests that wait at the gate. Ends come first: with the order of
+    /// [`Shared::count_end`], what is read after them is no older.
+    fn snapshot(&self) -> EngineStats {
+        let ended = |counter: &AtomicU64| counter.load(Ordering::Acquire);
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         EngineStats {
+            requests_finished: ended(&self.requests_finished),
+            requests_cancelled: ended(&self.requests_cancelled),
+            requests_failed: ended(&self.requests_failed),
             steps: get(&self.steps),
             prompt_tokens: get(&self.prompt_tokens),
             completion_tokens: get(&self.completion_tokens),
             requests_running: self.requests_running.load(Ordering::Relaxed),
-            requests_waiting: at_gate + self.requests_preempted.load(Ordering::Relaxed),
-            requests_finished: get(&self.requests_finished),
-            requests_cancelled: get(&self.requests_cancelled),
-            requests_failed: get(&self.requests_failed),
+            requests_waiting: self.requests_preempted.load(Ordering::Relaxed),
             cells_used: self.cells_used.load(Ordering::Relaxed),
             cells_total: self.cells_total,
             preemptions: get(&self.preemptions),

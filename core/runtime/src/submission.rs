@@ -1,7 +1,6 @@
 //! A checked request's last steps on its caller's thread: a stored answer, or the worker.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use indwell_kernel::{
@@ -174,14 +173,13 @@ impl Submission {
     /// A stored answer is the reply, without the worker.
     fn serve(self, cache: &Responses, answer: &StoredAnswer) -> TokenStream {
         cache.count(Served::Hit);
-        self.shared.stats.requests_finished.fetch_add(1, Relaxed);
         let waited = self.shared.now().since(self.submitted);
         let events = answer.events(Serving {
             prompt_tokens: self.prompt_tokens,
             waited_ms: waited.as_secs_f64() * 1000.0,
             distance: None,
         });
-        self.shared.metrics.ended(&events.finished);
+        self.shared.count_end(&events.finished);
         TokenStream::new(Receiver::ready(events.into_events()), self.request.id, self.shared)
     }
 

@@ -6,9 +6,8 @@
 //! channel until the next deadline.
 //!
 //! Whatever ends it (`Close`, nobody left to serve of an engine that is drained, every handle gone, a
-//! panic), it first makes the shared life over,
-//! then answers every request it holds or finds in the channel, saves what a disk tier is to keep,
-//! lets go of the weights and drops the backend. Since submissions are sent under the lock that
+//! panic), it first makes the shared life over, then answers every request it holds or finds in the
+//! channel, saves what a disk tier is to keep, lets go of the weights and drops the backend. Since submissions are sent under the lock that
 //! ends the life, none can slip past the last look.
 //!
 //! Callers and computations are two things: several callers may wait for one computation
@@ -346,14 +345,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         // Before the events: whoever reads one may ask for the load next.
         self.publish_load();
         for (reader, event) in ends {
-            self.shared.metrics.ended(&event);
-            let stats = &self.shared.stats;
-            let counter = match event {
-                Event::Cancelled => &stats.requests_cancelled,
-                Event::Failed(_) => &stats.requests_failed,
-                _ => &stats.requests_finished,
-            };
-            counter.fetch_add(1, Relaxed);
+            self.shared.count_end(&event);
             reader.finish(event);
         }
     }
@@ -419,9 +411,6 @@ impl<B: Backend + Send + 'static> Worker<B> {
         for job in held {
             self.refuse(*job, reason.clone());
         }
-        let readers = |answer: &Answer| answer.callers().callers().len() as u64;
-        let failed = self.answers.values().map(readers).sum();
-        self.shared.stats.requests_failed.fetch_add(failed, Relaxed);
         self.shared.stats.requests_running.store(0, Relaxed);
         self.shared.stats.requests_preempted.store(0, Relaxed);
         self.shared.stats.cells_used.store(0, Relaxed);
@@ -431,7 +420,9 @@ impl<B: Backend + Send + 'static> Worker<B> {
                 self.shared.gate.lock().leave(answer.prompt_tokens(), self.shared.now());
             }
             for reader in answer.into_readers() {
-                reader.finish(Event::Failed(reason.clone()));
+                let event = Event::Failed(reason.clone());
+                self.shared.count_end(&event);
+                reader.finish(event);
             }
         }
     }

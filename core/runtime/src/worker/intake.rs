@@ -1,7 +1,6 @@
 //! Callers as they come, wait and leave: whether their requests are computed, share a computation
 //! or are served by a stored answer.
 
-use std::sync::atomic::Ordering::Relaxed;
 
 use indwell_kernel::{Backend, Caller, Hold, RequestId, ResponseKey, Timestamp};
 
@@ -83,11 +82,10 @@ impl<B: Backend + Send + 'static> Worker<B> {
             let served = if distance.is_some() { Served::Semantic } else { Served::Hit };
             responses.count(served);
         }
-        self.shared.stats.requests_finished.fetch_add(1, Relaxed);
         let waited_ms = now.since(job.submitted).as_secs_f64() * 1000.0;
         let serving = Serving { prompt_tokens: job.prompt_tokens, waited_ms, distance };
         let Told { prompt, text, finished } = answer.events(serving);
-        self.shared.metrics.ended(&finished);
+        self.shared.count_end(&finished);
         prompt.into_iter().chain([text]).for_each(|event| {
             job.events.send(event);
         });
@@ -96,7 +94,6 @@ impl<B: Backend + Send + 'static> Worker<B> {
 
     /// A request ends before anything was computed for it.
     pub(super) fn refuse(&self, job: Job, error: Error) {
-        self.shared.stats.requests_failed.fetch_add(1, Relaxed);
         self.part(job, Event::Failed(error));
     }
 
@@ -104,6 +101,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         if job.is_queued {
             self.shared.gate.lock().leave(job.prompt_tokens, self.shared.now());
         }
+        self.shared.count_end(&event);
         job.events.finish(event);
     }
 
@@ -131,13 +129,11 @@ impl<B: Backend + Send + 'static> Worker<B> {
     /// A caller wants no more.
     pub(super) fn cancel(&mut self, caller: RequestId) {
         if let Some(job) = self.sharing.let_go(caller) {
-            self.shared.stats.requests_cancelled.fetch_add(1, Relaxed);
             return self.part(*job, Event::Cancelled);
         }
         let computation = self.sharing.computation_for(caller);
         let Some(answer) = self.answers.get_mut(&computation) else { return };
         let Some(left) = answer.flight().leave(caller) else { return };
-        self.shared.stats.requests_cancelled.fetch_add(1, Relaxed);
         self.has_lost(computation, vec![(left, Event::Cancelled)]);
     }
 
@@ -164,7 +160,6 @@ impl<B: Backend + Send + 'static> Worker<B> {
         for computation in due {
             let Some(answer) = self.answers.get_mut(&computation) else { continue };
             let expired = answer.flight().expire(now);
-            self.shared.stats.requests_failed.fetch_add(expired.len() as u64, Relaxed);
             let ends = expired
                 .into_iter()
                 .map(|caller| (caller, Event::Failed(deadline_exceeded())))
@@ -196,6 +191,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         // Before the events: whoever reads one may ask for the load and for the queue next.
         self.tell();
         for (caller, event) in left {
+            self.shared.count_end(&event);
             caller.reader.finish(event);
         }
     }

@@ -153,6 +153,7 @@ impl Worker {
                 break;
             }
         }
+        assert!(!self.sharing.holds_any(), "who is gone is not held");
         let ends = [Happening::Finished, Happening::Failed, Happening::Abandoned, Happening::Lost];
         let ended = ends.into_iter().map(|end| self.tally.count(end)).sum();
         assert_eq!(self.tally.count(Happening::Begun), ended, "each has one end");

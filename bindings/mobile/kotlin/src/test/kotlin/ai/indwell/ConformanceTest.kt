@@ -155,7 +155,7 @@ class ConformanceTest {
 
     /** A field, or a limit that speaks of one. A duration has its unit in its type. */
     private fun kotlinSpelling(field: String): String =
-        field.removeSuffix("_ms").replace(Regex("_(.)")) { it.groupValues[1].uppercase() }
+        field.removeSuffix("_ms").replace(Regex("_([a-z])")) { it.groupValues[1].uppercase() }
 
     private fun modelOf(case: JsonObject): String =
         case.text("model").replace("{files}", "${folder.resolve("files")}").replace("{model}", engine.model.path)
