@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use indwell::{Engine, Error};
+use indwell::{Engine, Error, ErrorKind};
 use indwell_tests::{engine, model};
 
 /// Names the folder in which the child keeps files.
@@ -109,4 +109,62 @@ fn fill_a_disk() {
     }
     engine.close().expect("closed");
     println!("told: every request was served");
+}
+
+#[test]
+fn prefixes_in_a_read_only_folder_are_used_and_a_store_there_is_refused() {
+    // A mount of this process alone, which holds for root, too.
+    const MOUNT: &str = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\"";
+    let folder = tempfile::tempdir().expect("a folder");
+    let mount = |then: &str| {
+        let script = format!("{MOUNT} && shift && {then}");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(folder.path());
+        command
+    };
+    if !mount("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this system lets nobody mount anything");
+        return;
+    }
+    let prompt_tokens = read_only_engine(folder.path()).chat(long()).max_tokens(4).run();
+    let prompt_tokens = prompt_tokens.expect("a reply").usage.prompt_tokens;
+    let mut child = mount("exec \"$@\"");
+    child.arg(std::env::current_exe().expect("this program"));
+    child.args(["--exact", "serve_from_a_read_only_folder", "--ignored", "--nocapture"]);
+    child.env("INDWELL_TEST_MODEL", model()).env(FOLDER, folder.path());
+    let output = child.output().expect("a process");
+    let told = told(&output);
+    assert!(output.status.success(), "{output:?}");
+    let cached = told.strip_prefix("cached ").and_then(|cached| cached.parse::<u32>().ok());
+    assert!(cached.is_some_and(|cached| cached * 2 > prompt_tokens), "{told} of {prompt_tokens}");
+}
+
+fn long() -> String {
+    "The tide comes in, the boats go out, and the gulls follow the boats. ".repeat(30)
+}
+
+fn read_only_engine(folder: &Path) -> Engine {
+    engine().disk_cache_dir(folder.join("prefixes")).build().expect("an engine")
+}
+
+#[test]
+#[ignore = "a process that another test starts"]
+fn serve_from_a_read_only_folder() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let folder = Path::new(&folder);
+    std::fs::write(folder.join("file"), "").expect_err("read-only");
+    let engine = read_only_engine(folder);
+    let cached = engine.chat(long()).max_tokens(4).run().expect("a reply").usage.cached_tokens;
+    // What can't be kept there is served all the same.
+    for topic in 0..4 {
+        let prompt = format!("{topic}, and {}", long());
+        assert!(!engine.chat(prompt).max_tokens(4).run().expect("a reply").text.is_empty());
+    }
+    engine.close().expect("closed");
+    let answers = folder.join("answers");
+    let builder = indwell_tests::engine().response_cache_bytes(1 << 20);
+    let error = builder.response_cache_dir(&answers).build().expect_err("nothing can be kept");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.message().contains(&*answers.to_string_lossy()), "{error}");
+    println!("told: cached {cached}");
 }

@@ -23,7 +23,7 @@ use crate::error::{ContextError, DecodeError, RestoreError};
 use crate::log::listening;
 use crate::memory::{Handles, Memory, Numbering};
 use crate::memory_kind::MemoryKind;
-use crate::{Allocated, Batch, Model};
+use crate::{Allocated, Batch, Model, SnapshotBytes};
 
 static LIFECYCLE: Mutex<()> = Mutex::new(());
 
@@ -257,7 +257,7 @@ impl Context {
     /// # Blocking
     /// For the copy: about as long as reading the memory's bytes takes.
     #[must_use]
-    pub fn save(&mut self, seq: SeqId, range: Range<u32>) -> Option<Vec<u8>> {
+    pub fn save(&mut self, seq: SeqId, range: Range<u32>) -> Option<SnapshotBytes> {
         self.memory.save(seq, range)
     }
 

@@ -24,6 +24,7 @@
 //! | [`executor`] | the kernel's `Backend` on all of these |
 //! | [`mod@quantize`] | a model file with other types of weights |
 //! | [`mod@build_id`] | which llama.cpp this is |
+//! | [`free_memory`] | giving back what the allocator keeps |
 //! | [`error`] | what can go wrong |
 
 pub mod allocated;
@@ -37,6 +38,7 @@ mod edge;
 pub mod error;
 pub mod executor;
 mod exit;
+pub mod free_memory;
 pub mod gguf;
 pub mod last_record;
 pub mod log;
@@ -71,5 +73,5 @@ pub use module_dir::module_dir;
 pub use pieces::Pieces;
 pub use quantize::{Quantization, quantize};
 pub use sampler::{Breakers, Lexicon, Sampler};
-pub use snapshot::SnapshotStore;
+pub use snapshot::{SnapshotBytes, SnapshotStore};
 pub use vocabulary::Vocabulary;

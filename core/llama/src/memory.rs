@@ -27,6 +27,7 @@ use crate::edge;
 use crate::error::RestoreError;
 use crate::log::capturing_errors;
 use crate::memory_kind::MemoryKind;
+use crate::snapshot::SnapshotBytes;
 use state::Piece;
 
 pub(crate) use numbering::{Number, Numbering};
@@ -114,12 +115,12 @@ impl Memory {
     }
 
     /// The state of `seq` at `range`; `None` if `seq` has not all of it.
-    pub(crate) fn save(&mut self, seq: SeqId, range: Range<u32>) -> Option<Vec<u8>> {
+    pub(crate) fn save(&mut self, seq: SeqId, range: Range<u32>) -> Option<SnapshotBytes> {
         let (number, scratch) = (self.numbering.of(seq)?, self.numbering.scratch()?);
         if range.is_empty() || !self.has(number, &range) {
             return None;
         }
-        let mut writer = state::Writer::new(range.end - range.start);
+        let mut writer = state::Writer::new(range.end - range.start)?;
         if self.kind.is_whole() {
             let exact = range.start == 0 && self.end(number.seq) == range.end;
             let tail = exact.then(|| self.state_bytes(number.seq, PARTIAL_ONLY))?;
@@ -256,7 +257,7 @@ impl Memory {
         scratch: sys::llama_seq_id,
         range: &Range<u32>,
     ) -> Option<()> {
-        let mut writer = state::Writer::new(range.end - range.start);
+        let mut writer = state::Writer::new(range.end - range.start)?;
         self.raw_copy(number.seq, scratch, range);
         let written = self.write(&mut writer, scratch, range.clone(), 0);
         self.raw_remove(scratch, &ALL);

@@ -214,6 +214,8 @@ impl Handle {
         if let Some(worker) = worker.take() {
             // The worker catches its own panics; a join error has nothing to add.
             let _ = worker.join();
+            // It freed the context, the weights and what it kept for them.
+            indwell_llama::free_memory::give_back();
         }
         Ok(())
     }

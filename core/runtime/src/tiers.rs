@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use indwell_kernel::{SnapshotId, SnapshotKey, SnapshotPlace};
-use indwell_llama::SnapshotStore;
+use indwell_llama::{SnapshotBytes, SnapshotStore};
 
 use self::board::Board;
 pub(crate) use self::config::{DiskConfig, Fingerprint, TiersConfig};
@@ -204,7 +204,7 @@ impl Tiers {
         }
     }
 
-    fn insert_host(&self, snapshot: SnapshotId, bytes: Arc<Vec<u8>>) {
+    fn insert_host(&self, snapshot: SnapshotId, bytes: Arc<SnapshotBytes>) {
         if let Some(host) = &self.host {
             host.insert(snapshot, bytes);
         }
@@ -216,7 +216,7 @@ impl Tiers {
 }
 
 impl SnapshotStore for Tiers {
-    fn put(&self, snapshot: SnapshotId, key: &Arc<SnapshotKey>, bytes: Vec<u8>) -> bool {
+    fn put(&self, snapshot: SnapshotId, key: &Arc<SnapshotKey>, bytes: SnapshotBytes) -> bool {
         let bytes = Arc::new(bytes);
         let in_host = self.fits_host(bytes.len());
         let queued = match &self.disk {
@@ -237,7 +237,7 @@ impl SnapshotStore for Tiers {
         in_host || queued
     }
 
-    fn get(&self, snapshot: SnapshotId) -> Option<Arc<Vec<u8>>> {
+    fn get(&self, snapshot: SnapshotId) -> Option<Arc<SnapshotBytes>> {
         let hosted = self.host.as_ref().and_then(|host| host.get(snapshot));
         if let Some(bytes) = hosted {
             Counters::add(&self.counters.host.hits);

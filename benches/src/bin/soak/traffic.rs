@@ -43,22 +43,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Found> {
     let length = Duration::from_secs(arguments.seconds);
     let begun = Instant::now();
     let is_over = AtomicBool::new(false);
-    let (tally, resident) = std::thread::scope(|scope| {
+    let (tally, looks) = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..arguments.clients)
             .map(|client| {
                 let random = Random::of(arguments.seed.wrapping_mul(1000).wrapping_add(client));
                 scope.spawn(|| ask(&engine, random, &is_over))
             })
             .collect();
-        let resident = watch(&engine, begun, length);
+        let looks = watch(&engine, begun, length);
         is_over.store(true, Ordering::Relaxed);
         let tallies =
             clients.into_iter().map(|client| client.join().expect("a client does not panic"));
-        (tallies.fold(Tally::default(), Tally::with), resident)
+        (tallies.fold(Tally::default(), Tally::with), looks)
     });
     let stats = settled(&engine)?;
     engine.close()?;
-    Ok(found(&tally, resident, &stats, length))
+    Ok(found(&tally, &looks, &stats, length))
 }
 
 /// One client's requests, one after the other.
@@ -84,21 +84,48 @@ impl Tally {
     }
 }
 
-/// The process's memory, once a second: seconds and MiB.
-fn watch(engine: &Engine, begun: Instant, length: Duration) -> Vec<(f64, f64)> {
-    let mut resident = Vec::new();
+/// One look at the process's memory.
+#[derive(Clone, Copy)]
+struct Look {
+    seconds: f64,
+    resident_mib: f64,
+    /// Of that, what the engine was told to keep: prefixes in the host's memory, and answers.
+    cached_mib: f64,
+}
+
+/// The process's memory, once a second.
+fn watch(engine: &Engine, begun: Instant, length: Duration) -> Vec<Look> {
+    let mut looks = Vec::new();
     while begun.elapsed() < length {
         std::thread::sleep(Duration::from_secs(1));
-        resident.push((begun.elapsed().as_secs_f64(), resident_mib()));
+        let cached = engine.caches().map_or(0, |caches| caches.host.bytes + caches.response.bytes);
+        let look = Look {
+            seconds: begun.elapsed().as_secs_f64(),
+            resident_mib: resident_mib(),
+            cached_mib: cached as f64 / f64::from(1 << 20),
+        };
+        looks.push(look);
         if let Ok(stats) = engine.stats()
-            && resident.len() % 30 == 0
+            && looks.len() % 30 == 0
         {
-            let (seconds, mib) = resident[resident.len() - 1];
-            let finished = stats.requests_finished;
-            eprintln!("traffic: {seconds:.0} s, {finished} requests finished, {mib:.1} MiB");
+            eprintln!(
+                "traffic: {:.0} s, {} requests finished, {:.1} MiB, {:.1} of them cached",
+                look.seconds, stats.requests_finished, look.resident_mib, look.cached_mib
+            );
         }
     }
-    resident
+    looks
+}
+
+/// What a number was after warming up, and at the end.
+fn ends(looks: &[Look], length: Duration, number: impl Fn(&Look) -> f64) -> [f64; 2] {
+    let warm = length.as_secs_f64() * WARM_UP_SHARE;
+    let after: Vec<f64> = looks.iter().filter(|look| look.seconds >= warm).map(number).collect();
+    // A tenth each: single seconds swing with what is being read just then.
+    let tenth = (after.len() / 10).max(1);
+    let first = &after[..tenth.min(after.len())];
+    let last = &after[after.len().saturating_sub(tenth)..];
+    [first, last].map(median)
 }
 
 /// Waits until nothing is left to do: whose readers left, end too.
@@ -114,13 +141,10 @@ fn settled(engine: &Engine) -> Result<EngineStats> {
     }
 }
 
-fn found(tally: &Tally, resident: Vec<(f64, f64)>, stats: &EngineStats, length: Duration) -> Found {
-    let warm = length.as_secs_f64() * WARM_UP_SHARE;
-    let after: Vec<f64> = resident.iter().filter(|at| at.0 >= warm).map(|at| at.1).collect();
-    // A tenth each: single seconds swing with what is being read just then.
-    let tenth = (after.len() / 10).max(1);
-    let first = median(&after[..tenth.min(after.len())]);
-    let last = median(&after[after.len().saturating_sub(tenth)..]);
+fn found(tally: &Tally, looks: &[Look], stats: &EngineStats, length: Duration) -> Found {
+    let [first, last] = ends(looks, length, |look| look.resident_mib);
+    let [first_cached, last_cached] = ends(looks, length, |look| look.cached_mib);
+    let [first_rest, last_rest] = ends(looks, length, |look| look.resident_mib - look.cached_mib);
     let mut kinds: BTreeMap<Kind, BTreeMap<End, u64>> = BTreeMap::new();
     for (&(kind, end), &count) in &tally.counts {
         kinds.entry(kind).or_default().insert(end, count);
@@ -137,7 +161,7 @@ fn found(tally: &Tally, resident: Vec<(f64, f64)>, stats: &EngineStats, length: 
     let mut notes = vec![
         format!(
             "{asked} requests in {} s. Resident: {first:.1} MiB after warming up, {last:.1} MiB at \
-             the end.",
+             the end; of them {first_cached:.1} and {last_cached:.1} MiB were cached.",
             length.as_secs()
         ),
         format!("The engine's counters at the end: {stats:?}."),
@@ -148,6 +172,13 @@ fn found(tally: &Tally, resident: Vec<(f64, f64)>, stats: &EngineStats, length: 
         aim: Aim::AtMost(1.0 + GROWTH_MAX),
         values: vec![last / first],
     };
+    let growth_of_rest = Expectation {
+        what: "the same without what the caches were holding".to_owned(),
+        aim: Aim::AtMost(1.0 + GROWTH_MAX),
+        values: vec![last_rest / first_rest],
+    };
+    let resident: Vec<_> = looks.iter().map(|look| (look.seconds, look.resident_mib)).collect();
+    let cached: Vec<_> = looks.iter().map(|look| (look.seconds, look.cached_mib)).collect();
     let wrong = Expectation {
         what: "requests that did not end as they should".to_owned(),
         aim: Aim::AtMost(0.0),
@@ -158,9 +189,9 @@ fn found(tally: &Tally, resident: Vec<(f64, f64)>, stats: &EngineStats, length: 
             title: "Traffic of all kinds".to_owned(),
             columns: ["kind", "requests", "ends"].map(str::to_owned).to_vec(),
             rows: rows.collect(),
-            expectations: vec![wrong, growth],
+            expectations: vec![wrong, growth, growth_of_rest],
             notes,
-            data: json!({"resident_mib": resident}),
+            data: json!({"resident_mib": resident, "cached_mib": cached}),
         },
         curve: Curve {
             title: "Resident memory under traffic, MiB".to_owned(),

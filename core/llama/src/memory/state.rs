@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use crate::memory_kind::MemoryKind;
+use crate::snapshot::SnapshotBytes;
 
 /// "IWS1", first in every snapshot.
 const MAGIC: u32 = u32::from_le_bytes(*b"IWS1");
@@ -57,20 +58,21 @@ pub(crate) fn pieces(kind: MemoryKind, range: Range<u32>) -> impl Iterator<Item 
 /// Appends pieces to a snapshot's bytes.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// Zeroes after `length`: memory is taken once for all pieces, and touched when it is written.
-    bytes: Vec<u8>,
+    /// Zeroes after `length`: room is taken once for all pieces.
+    bytes: SnapshotBytes,
     length: usize,
     /// All tokens of the snapshot.
     tokens: u32,
 }
 
 impl Writer {
-    pub(crate) fn new(tokens: u32) -> Self {
-        let bytes = MAGIC.to_le_bytes().to_vec();
-        Self { length: bytes.len(), bytes, tokens }
+    /// `None` if the system has no room.
+    pub(crate) fn new(tokens: u32) -> Option<Self> {
+        let bytes = SnapshotBytes::copy_of(&MAGIC.to_le_bytes()).ok()?;
+        Some(Self { length: bytes.len(), bytes, tokens })
     }
 
-    /// Adds a piece of `state_bytes`, which `fill` writes; `None` if it does not.
+    /// Adds a piece of `state_bytes`, which `fill` writes; `None` if it does not, or without room.
     pub(crate) fn add(
         &mut self,
         range: Range<u32>,
@@ -80,7 +82,7 @@ impl Writer {
     ) -> Option<()> {
         let end = self.length + PIECE_HEADER_BYTES + state_bytes;
         if self.bytes.len() < end {
-            self.grow(end, &range);
+            self.grow(end, &range)?;
         }
         let (header, state) =
             self.bytes[self.length..end].split_at_mut_checked(PIECE_HEADER_BYTES)?;
@@ -92,19 +94,20 @@ impl Writer {
         fill(state).then_some(())
     }
 
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> SnapshotBytes {
         self.bytes.truncate(self.length);
-        self.bytes.shrink_to_fit();
         self.bytes
     }
 
     /// Makes room for all tokens, reckoned from the piece `range` that makes it `end` long.
-    fn grow(&mut self, end: usize, range: &Range<u32>) {
+    fn grow(&mut self, end: usize, range: &Range<u32>) -> Option<()> {
         let tokens = (range.end - range.start).max(1) as usize;
         let pieces = (self.tokens as usize).div_ceil(tokens) + 1;
-        let mut bytes = vec![0; end + (end - self.length) * pieces.saturating_sub(2)];
+        let length = end + (end - self.length) * pieces.saturating_sub(2);
+        let mut bytes = SnapshotBytes::zeroed(length).ok()?;
         bytes[..self.length].copy_from_slice(&self.bytes[..self.length]);
         self.bytes = bytes;
+        Some(())
     }
 }
 
@@ -218,8 +221,8 @@ mod tests {
         words.into_iter().flat_map(u32::to_le_bytes).collect()
     }
 
-    fn snapshot(range: Range<u32>, state: &[u8]) -> Vec<u8> {
-        let mut writer = Writer::new(range.end - range.start);
+    fn snapshot(range: Range<u32>, state: &[u8]) -> SnapshotBytes {
+        let mut writer = Writer::new(range.end - range.start).expect("room");
         writer.add(range, state.len(), 0, |bytes| {
             bytes.copy_from_slice(state);
             true

@@ -8,7 +8,7 @@ use indwell_kernel::{
     Backend, Chunk, Draws, MemoryOp, Namespace, Outcome, Plan, RequestId, SeqId, SnapshotId,
     SnapshotKey, Token,
 };
-use indwell_llama::{Context, Executor, Model, SnapshotStore};
+use indwell_llama::{Context, Executor, Model, SnapshotBytes, SnapshotStore};
 use parking_lot::Mutex;
 
 use crate::fixture::{params, stories, text};
@@ -19,15 +19,15 @@ const KEPT: SeqId = SeqId(4);
 
 /// A store that keeps all it is given.
 #[derive(Debug, Default)]
-struct Shelf(Mutex<HashMap<SnapshotId, Arc<Vec<u8>>>>);
+struct Shelf(Mutex<HashMap<SnapshotId, Arc<SnapshotBytes>>>);
 
 impl SnapshotStore for Shelf {
-    fn put(&self, snapshot: SnapshotId, _: &Arc<SnapshotKey>, bytes: Vec<u8>) -> bool {
+    fn put(&self, snapshot: SnapshotId, _: &Arc<SnapshotKey>, bytes: SnapshotBytes) -> bool {
         self.0.lock().insert(snapshot, Arc::new(bytes));
         true
     }
 
-    fn get(&self, snapshot: SnapshotId) -> Option<Arc<Vec<u8>>> {
+    fn get(&self, snapshot: SnapshotId) -> Option<Arc<SnapshotBytes>> {
         self.0.lock().get(&snapshot).cloned()
     }
 }

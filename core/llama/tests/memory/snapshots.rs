@@ -104,7 +104,7 @@ fn cut_and_damaged_bytes_never_end_the_process_nor_leave_cells() {
     let mut accepted = 0;
     for at in 0..bytes.len().min(header + 16 + 40 * 12 + 64) {
         for mask in [1, 0x80, 0xff] {
-            let mut damaged = bytes.clone();
+            let mut damaged = bytes.to_vec();
             damaged[at] ^= mask;
             if run.context.restore(kept, 0..40, &damaged).is_ok() {
                 accepted += 1;

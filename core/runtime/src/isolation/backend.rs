@@ -11,7 +11,7 @@ use indwell_kernel::{
     Backend, Chunk, Condition, MemoryOp, Outcome, Plan, SeqId, SnapshotId, StepError, Token,
     TokenLogprob,
 };
-use indwell_llama::SnapshotStore;
+use indwell_llama::{SnapshotBytes, SnapshotStore};
 
 use super::frame::BODY_BYTES_MAX;
 use super::link::{CLOSE_WITHIN, Session, Stepped};
@@ -77,8 +77,9 @@ impl RemoteBackend {
             }
             let bytes = stepped.saved.remove(snapshot);
             let store = self.store.as_ref();
-            let taken =
-                bytes.zip(store).is_some_and(|(bytes, store)| store.put(*snapshot, key, bytes));
+            let taken = bytes.zip(store).is_some_and(|(bytes, store)| {
+                SnapshotBytes::copy_of(&bytes).is_ok_and(|bytes| store.put(*snapshot, key, bytes))
+            });
             if !taken {
                 outcome.saved.retain(|saved| saved != snapshot);
                 outcome.refused.push(at);

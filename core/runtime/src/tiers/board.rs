@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use indwell_kernel::{SnapshotId, SnapshotPlace};
+use indwell_llama::SnapshotBytes;
 use parking_lot::Mutex;
 
 use super::TierEvent;
@@ -118,7 +119,7 @@ impl Board {
         self.places.lock().is_owned(name)
     }
 
-    pub(super) fn stage(&self, snapshot: SnapshotId, bytes: Vec<u8>) {
+    pub(super) fn stage(&self, snapshot: SnapshotId, bytes: SnapshotBytes) {
         self.change(|places| places.stage(snapshot, Arc::new(bytes)));
     }
 }

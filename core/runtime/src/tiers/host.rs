@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use indwell_kernel::SnapshotId;
+use indwell_llama::SnapshotBytes;
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -32,7 +33,7 @@ pub(super) struct Host {
 }
 
 struct Slot {
-    bytes: Mutex<Option<Arc<Vec<u8>>>>,
+    bytes: Mutex<Option<Arc<SnapshotBytes>>>,
     units: u32,
 }
 
@@ -60,7 +61,7 @@ impl Host {
     }
 
     /// Takes bytes that fit; others make room.
-    pub(super) fn insert(&self, snapshot: SnapshotId, bytes: Arc<Vec<u8>>) {
+    pub(super) fn insert(&self, snapshot: SnapshotId, bytes: Arc<SnapshotBytes>) {
         let Some(units) = units(bytes.len()) else { return };
         self.cache.insert(snapshot, Arc::new(Slot { bytes: Mutex::new(Some(bytes)), units }));
         // One call evicts a bounded number of entries, but always some.
@@ -71,7 +72,7 @@ impl Host {
     }
 
     /// The bytes, which are now the most recently used.
-    pub(super) fn get(&self, snapshot: SnapshotId) -> Option<Arc<Vec<u8>>> {
+    pub(super) fn get(&self, snapshot: SnapshotId) -> Option<Arc<SnapshotBytes>> {
         self.cache.get(&snapshot)?.bytes.lock().clone()
     }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use indwell_kernel::{SnapshotId, SnapshotPlace, Tier};
+use indwell_llama::SnapshotBytes;
 
 use super::disk::name::FileName;
 
@@ -40,7 +41,7 @@ struct Known {
     file: File,
     /// Whether the background thread has been asked for the file.
     reading: bool,
-    staged: Option<(u64, Arc<Vec<u8>>)>,
+    staged: Option<(u64, Arc<SnapshotBytes>)>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ enum File {
     #[default]
     None,
     /// To be written; until then the bytes are here.
-    Queued(FileName, Arc<Vec<u8>>),
+    Queued(FileName, Arc<SnapshotBytes>),
     Written(FileName),
 }
 
@@ -58,11 +59,11 @@ pub(super) enum Have {
     /// No bytes.
     Nothing,
     /// Bytes that wait to be written.
-    Queued(Arc<Vec<u8>>),
+    Queued(Arc<SnapshotBytes>),
     /// Bytes that came from the file; they have been taken out.
     Staged {
         /// The bytes.
-        bytes: Arc<Vec<u8>>,
+        bytes: Arc<SnapshotBytes>,
         /// Whether the host cache takes them now, as has been noted.
         in_host: bool,
     },
@@ -119,7 +120,7 @@ impl Places {
         &mut self,
         snapshot: SnapshotId,
         name: FileName,
-        bytes: Arc<Vec<u8>>,
+        bytes: Arc<SnapshotBytes>,
     ) -> Option<Change> {
         let change = self.claim(snapshot, name);
         self.snapshots.entry(snapshot).or_default().file = File::Queued(name, bytes);
@@ -191,7 +192,7 @@ impl Places {
     /// A snapshot's file has been read. What is pushed out of the staging area unused is lost,
     /// although its file is there: a prefix larger than the area would be read in circles, while
     /// one that is computed again makes progress.
-    pub(super) fn stage(&mut self, snapshot: SnapshotId, bytes: Arc<Vec<u8>>) -> Vec<Change> {
+    pub(super) fn stage(&mut self, snapshot: SnapshotId, bytes: Arc<SnapshotBytes>) -> Vec<Change> {
         let Some(known) = self.snapshots.get_mut(&snapshot) else { return Vec::new() };
         if !known.reading {
             return Vec::new();
@@ -257,7 +258,7 @@ impl Places {
         }
     }
 
-    fn unstage(&mut self, snapshot: SnapshotId) -> Option<Arc<Vec<u8>>> {
+    fn unstage(&mut self, snapshot: SnapshotId) -> Option<Arc<SnapshotBytes>> {
         let (age, bytes) = self.snapshots.get_mut(&snapshot)?.staged.take()?;
         self.staged.by_age.remove(&age);
         self.staged.bytes -= bytes.len() as u64;
@@ -353,6 +354,10 @@ mod tests {
         FileName::of(&Fingerprint([0; 32]), &key)
     }
 
+    fn zeroes(length: usize) -> Arc<SnapshotBytes> {
+        Arc::new(SnapshotBytes::zeroed(length).expect("memory"))
+    }
+
     /// What a listener believes of each snapshot.
     type Told = HashMap<SnapshotId, SnapshotPlace>;
 
@@ -378,7 +383,7 @@ mod tests {
                 if in_host {
                     places.put_host(id);
                 }
-                let change = places.put_queued(id, name(file), Arc::new(vec![0; 10]));
+                let change = places.put_queued(id, name(file), zeroes(10));
                 change.into_iter().collect()
             }
             Step::Bind(id, file) => {
@@ -396,7 +401,7 @@ mod tests {
                 }
                 Vec::new()
             }
-            Step::Staged(id, length) => places.stage(SnapshotId(id), Arc::new(vec![0; length])),
+            Step::Staged(id, length) => places.stage(SnapshotId(id), zeroes(length)),
             Step::LeftHost(id) => places.left_host(SnapshotId(id)).into_iter().collect(),
             Step::Written(id, file) => {
                 places.written(SnapshotId(id), name(file)).into_iter().collect()

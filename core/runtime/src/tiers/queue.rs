@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indwell_kernel::{SnapshotId, SnapshotKey};
+use indwell_llama::SnapshotBytes;
 use parking_lot::{Condvar, Mutex};
 
 use super::disk::name::FileName;
@@ -49,7 +50,7 @@ pub(super) struct Write {
     pub(super) snapshot: SnapshotId,
     pub(super) name: FileName,
     pub(super) key: Arc<SnapshotKey>,
-    pub(super) bytes: Arc<Vec<u8>>,
+    pub(super) bytes: Arc<SnapshotBytes>,
 }
 
 /// The next thing to do.

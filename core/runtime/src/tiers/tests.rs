@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
 use indwell_kernel::{Namespace, SnapshotId, SnapshotKey, SnapshotPlace, Tier, Token};
-use indwell_llama::SnapshotStore;
+use indwell_llama::{SnapshotBytes, SnapshotStore};
 
 use super::disk::volume::{Plain, Volume};
 use super::{DiskConfig, FileRef, Fingerprint, TierEvent, Tiers, TiersConfig};
@@ -39,9 +39,10 @@ fn key(number: u64) -> Arc<SnapshotKey> {
 }
 
 /// The bytes of the `number`th snapshot, which no other has.
-fn payload(number: u64, length: usize) -> Vec<u8> {
+fn payload(number: u64, length: usize) -> SnapshotBytes {
     let seed = blake3::hash(&number.to_le_bytes());
-    seed.as_bytes().iter().copied().cycle().take(length).collect()
+    let bytes: Vec<u8> = seed.as_bytes().iter().copied().cycle().take(length).collect();
+    SnapshotBytes::copy_of(&bytes).expect("memory")
 }
 
 fn host_only(host_bytes: u64) -> TiersConfig {
@@ -114,7 +115,7 @@ impl Store {
         }
     }
 
-    fn get(&self, number: u64) -> Option<Arc<Vec<u8>>> {
+    fn get(&self, number: u64) -> Option<Arc<SnapshotBytes>> {
         self.tiers.get(SnapshotId(number))
     }
 

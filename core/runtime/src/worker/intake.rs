@@ -1,7 +1,6 @@
 //! Callers as they come, wait and leave: whether their requests are computed, share a computation
 //! or are served by a stored answer.
 
-
 use indwell_kernel::{Backend, Caller, Hold, RequestId, ResponseKey, Timestamp};
 
 use super::answer::{Answer, Reader};

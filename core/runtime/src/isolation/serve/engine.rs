@@ -8,7 +8,9 @@ use indwell_kernel::{
     Backend, Constraint, ConstraintFailure, Matcher, Outcome, SnapshotId, SnapshotKey, Token,
     TokenMask,
 };
-use indwell_llama::{Context, ContextParams, Executor, Grammar, Model, ModelParams, SnapshotStore};
+use indwell_llama::{
+    Context, ContextParams, Executor, Grammar, Model, ModelParams, SnapshotBytes, SnapshotStore,
+};
 
 use super::super::frame::BODY_BYTES_MAX;
 use super::super::message::{FromWorker, Laid, LoadedFacts, ToWorker};
@@ -126,7 +128,7 @@ struct Exchange {
 }
 
 impl SnapshotStore for Exchange {
-    fn put(&self, snapshot: SnapshotId, _: &Arc<SnapshotKey>, bytes: Vec<u8>) -> bool {
+    fn put(&self, snapshot: SnapshotId, _: &Arc<SnapshotKey>, bytes: SnapshotBytes) -> bool {
         let Some(desk) = self.desk.upgrade() else { return false };
         for part in bytes.chunks(BODY_BYTES_MAX) {
             desk.out.say_with(&FromWorker::Snapshot(snapshot), part);
@@ -134,10 +136,10 @@ impl SnapshotStore for Exchange {
         true
     }
 
-    fn get(&self, snapshot: SnapshotId) -> Option<Arc<Vec<u8>>> {
+    fn get(&self, snapshot: SnapshotId) -> Option<Arc<SnapshotBytes>> {
         let desk = self.desk.upgrade()?;
         let bytes = desk.to_restore.lock().remove(&snapshot)?;
-        Some(Arc::new(bytes))
+        SnapshotBytes::copy_of(&bytes).ok().map(Arc::new)
     }
 }
 

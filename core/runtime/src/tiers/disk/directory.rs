@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use indwell_kernel::SnapshotKey;
+use indwell_llama::SnapshotBytes;
 
 use super::bad::{Bad, Class};
 use super::file;
@@ -195,7 +196,7 @@ impl<'w> Directory<'w> {
 
     /// A file's bytes, checked. A file that fails its checks and is of no use to anybody is
     /// deleted.
-    pub(super) fn load(&mut self, name: FileName) -> Result<Vec<u8>, Bad> {
+    pub(super) fn load(&mut self, name: FileName) -> Result<SnapshotBytes, Bad> {
         let loaded = self
             .open_file(name)
             .and_then(|(mut file, header)| file::read_payload(&mut file, header));

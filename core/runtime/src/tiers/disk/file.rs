@@ -22,6 +22,7 @@
 use std::io::{self, Read, Write};
 
 use indwell_kernel::{Namespace, SnapshotKey, Token};
+use indwell_llama::SnapshotBytes;
 
 use super::bad::Bad;
 use super::name::FileName;
@@ -128,18 +129,13 @@ pub(super) fn read_header(
 }
 
 /// Reads what follows the header, and checks all of it.
-pub(super) fn read_payload(from: &mut dyn Read, header: Header) -> Result<Vec<u8>, Bad> {
+pub(super) fn read_payload(from: &mut dyn Read, header: Header) -> Result<SnapshotBytes, Bad> {
     let Header { payload_bytes, mut hasher, .. } = header;
     let length = usize::try_from(payload_bytes).map_err(|_| out_of_memory())?;
-    let mut payload = Vec::new();
-    payload.try_reserve_exact(length).map_err(|_| out_of_memory())?;
-    while payload.len() < length {
-        let piece = (length - payload.len()).min(PIECE_BYTES) as u64;
-        let read_before = payload.len();
-        if Read::take(&mut *from, piece).read_to_end(&mut payload)? as u64 != piece {
-            return Err(Bad::Length);
-        }
-        hasher.update(&payload[read_before..]);
+    let mut payload = SnapshotBytes::zeroed(length)?;
+    for piece in payload.chunks_mut(PIECE_BYTES) {
+        from.read_exact(piece)?;
+        hasher.update(piece);
     }
     let mut checksum = [0; CHECKSUM_BYTES];
     from.read_exact(&mut checksum)?;
@@ -196,7 +192,7 @@ mod tests {
         let header = read_header(&mut bytes, length, name, &OURS)?;
         let key = header.key.clone();
         assert!(4 * key.tokens.capacity() as u64 <= length);
-        let payload = read_payload(&mut bytes, header)?;
+        let payload = read_payload(&mut bytes, header)?.to_vec();
         assert!(payload.capacity() as u64 <= length);
         Ok((key, payload))
     }
