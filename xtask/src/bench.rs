@@ -35,6 +35,8 @@ pub(crate) enum Program {
     ResponseCache,
     /// Requests of all kinds for ten minutes, and a model loaded 200 times
     Soak,
+    /// Drafts by prompt lookup, against none
+    Speculation,
     /// Answers within a schema: how many fit it, and how fast they come
     Structured,
 }
@@ -48,6 +50,7 @@ impl Program {
             Self::PrefixCache => "prefix_cache",
             Self::ResponseCache => "response_cache",
             Self::Soak => "soak",
+            Self::Speculation => "speculation",
             Self::Structured => "structured",
         }
     }
@@ -66,7 +69,11 @@ pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program])
         command.args(rounds.map(|rounds| format!("--rounds={rounds}")));
         match program {
             Program::BindingCost => give_bindings(&context, &mut command)?,
-            Program::DecodeLimit | Program::Isolation | Program::Soak | Program::Structured => {}
+            Program::DecodeLimit
+            | Program::Isolation
+            | Program::Soak
+            | Program::Speculation
+            | Program::Structured => {}
             Program::PrefixCache => give_peer(workspace, &mut command),
             Program::ResponseCache => {
                 command.arg("--python").arg(python::install(&context)?);
