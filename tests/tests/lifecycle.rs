@@ -171,7 +171,8 @@ fn close_gives_the_weights_back_while_handles_remain() {
         assert!(child.success());
         return;
     }
-    let engine = engine().build().expect("an engine");
+    // Where they are in this process, whatever is asked of the other tests.
+    let engine = engine().isolation(indwell::Isolation::InProcess).build().expect("an engine");
     assert!(mapped() > 0, "the weights are mapped while it is open");
     engine.close().expect("this process made it");
     assert_eq!(mapped(), 0, "and no more once it is closed");

@@ -5,8 +5,8 @@
 //! Other allocators are left to themselves.
 
 /// Gives it back to the system: all that the arenas of this thread and of those that ended last keep,
-/// and of others what lies between blocks in use. Takes milliseconds, in which threads that allocate
-/// may wait.
+/// and of others what lies between blocks in use. Takes about 0.3 ms a megabyte, in which threads
+/// that allocate may wait.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     glibc::give_back();
@@ -28,10 +28,11 @@ mod glibc {
 
     pub(super) fn give_back() {
         empty_own_arena();
-        // Whoever begins has the arena of who ended last. All of them at once, since each has its own.
-        if let Ok(heirs) = rayon::ThreadPoolBuilder::new().num_threads(HEIRS).build() {
-            heirs.broadcast(|_| empty_own_arena());
-        }
+        // Whoever begins has the arena of who ended last. All of them at once, since each has its own,
+        // and none is left behind. Where no more threads can be started, their arenas stay as they are.
+        let heirs = rayon::ThreadPoolBuilder::new().num_threads(HEIRS);
+        let _ =
+            heirs.build_scoped(|heir| heir.run(), |heirs| heirs.broadcast(|_| empty_own_arena()));
         // SAFETY: any thread may call it at any time.
         let _ = unsafe { libc::malloc_trim(0) };
     }

@@ -36,7 +36,9 @@ fn what_threads_freed_is_given_back() {
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     });
     let kept = resident_bytes();
+    let begun = std::time::Instant::now();
     free_memory::give_back();
+    println!("{} bytes kept, {:?} to give them back", kept - before, begun.elapsed());
     let after = resident_bytes();
     assert!(kept > before + THREADS * FREED_BYTES / 2, "{before} {kept}: glibc kept little");
     // Pages that two blocks share stay, one in thirty.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use indwell::{Engine, EngineStats};
+use indwell::{CacheMode, Engine, EngineStats};
 use indwell_benches::document::{Aim, Expectation, Section};
 use indwell_benches::plot::curves::Curve;
 use indwell_benches::traffic::Random;
@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::kinds::{End, Kind};
 use crate::{Arguments, Found, resident_mib};
 
+const CONTEXT_TOKENS: u32 = 2048;
 /// This share of the time is for caches to fill and allocators to grow.
 const WARM_UP_SHARE: f64 = 0.3;
 /// Memory counts as flat while it ends no higher than this above where it was after warming up.
@@ -34,12 +35,15 @@ struct Tally {
 pub(crate) fn run(arguments: &Arguments) -> Result<Found> {
     // 2048 cells, and a host cache that fills soon: what grows without a bound would be seen.
     let engine = Engine::builder(arguments.model.as_str())
-        .context_tokens(2048)
+        .context_tokens(CONTEXT_TOKENS)
         .sequences_max(16)
         .host_cache_bytes(32 << 20)
         .response_cache_bytes(4 << 20)
         .stream_capacity(16)
         .build()?;
+    // The system gives memory where it is first touched: here all of the model's memory is, once.
+    let fill = "and ".repeat(CONTEXT_TOKENS as usize - 32);
+    engine.complete(fill).max_tokens(4).cache(CacheMode::Bypass).run()?;
     let length = Duration::from_secs(arguments.seconds);
     let begun = Instant::now();
     let is_over = AtomicBool::new(false);
