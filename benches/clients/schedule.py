@@ -67,15 +67,19 @@ def answer(number, request, started, ask):
 
 
 def run(load):
-    """Serves until the input ends. Whatever else is written to standard output goes to standard
-    error."""
+    """Serves until the input ends, or something fails, which its last line tells. Whatever else is
+    written to standard output goes to standard error."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
     def say(line):
         print(line, file=answers, flush=True)
 
-    ask = load(*sys.argv[1:])
-    say("ready")
-    for line in sys.stdin:
-        say(json.dumps(serve(json.loads(line), ask)))
+    try:
+        ask = load(*sys.argv[1:])
+        say("ready")
+        for line in sys.stdin:
+            say(json.dumps(serve(json.loads(line), ask)))
+    except Exception as failure:
+        say(json.dumps({"failed": str(failure).partition("\n")[0]}))
+        raise

@@ -7,6 +7,12 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
+process.on("uncaughtException", (failure) => {
+  console.error(failure);
+  console.log(JSON.stringify({ failed: String(failure.message).split("\n")[0] }));
+  process.exit(1);
+});
+
 const [folder, sequences, modelPath, contextTokens, threads] = process.argv.slice(2);
 const entry = createRequire(`${folder}/`).resolve("node-llama-cpp");
 const { getLlama, LlamaCompletion } = await import(pathToFileURL(entry).href);

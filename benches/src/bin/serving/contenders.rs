@@ -89,7 +89,8 @@ impl Peers {
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let run = |program: &Path, script: &str| {
             let mut command = Command::new(program);
-            command.arg(clients.join(script));
+            // A peer has a llama.cpp of its own, and must not find the engine's.
+            command.env_remove("LD_LIBRARY_PATH").arg(clients.join(script));
             command
         };
         let python = |interpreter: &Option<PathBuf>, script| {

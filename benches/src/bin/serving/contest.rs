@@ -1,6 +1,6 @@
 //! Contenders on one kind of schedule, in turns, and the section of the report that it makes.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use indwell_benches::document::{Aim, Expectation, Section, cell, noise};
 use indwell_benches::machine::{Usage, peak_resident_bytes};
 use indwell_benches::plot::Panel;
@@ -42,7 +42,8 @@ pub(crate) fn serve(client: &mut Client, schedule: &Schedule) -> Result<(Done, S
     let line = client.exchange(&serde_json::to_string(schedule)?)?;
     let others_share = Usage::of_process(client.pid()).others_since(&before);
     let done: Done = serde_json::from_str(&line)
-        .with_context(|| format!("the client of {} answered {line:?}", client.name()))?;
+        .map_err(|_| anyhow!("it answered {line}"))
+        .with_context(|| format!("the client of {}", client.name()))?;
     schedule.check(&done).with_context(|| client.name().to_owned())?;
     Ok((done, Seen { others_share, peak_bytes: peak_resident_bytes(client.pid()) }))
 }
@@ -61,7 +62,7 @@ pub(crate) fn warm_up(
         match serve(&mut client, schedule) {
             Ok(_) => clients.push(client),
             Err(error) if client.name() == ENGINE => return Err(error),
-            Err(error) => notes.push(format!("{} was left out: {error:#}", client.name())),
+            Err(error) => notes.push(format!("{} was left out: {error:#}.", client.name())),
         }
     }
     Ok(())
