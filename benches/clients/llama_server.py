@@ -160,4 +160,5 @@ def main(slots, model, context_tokens, threads):
         say(json.dumps(serve(server, json.loads(line))))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -12,6 +12,8 @@
 //! | [`comparison`] | their measurements, and what follows from them |
 //! | [`client`] | a client in a process of its own |
 //! | [`traffic`] | sessions that several clients ask |
+//! | [`schedule`] | single requests with their arrivals, and their latencies token by token |
+//! | [`arrivals`] | when requests arrive |
 //! | [`contender`] | who serves them: an engine here, or llama-server |
 //! | [`machine`] | what the processors did, ours and others' work apart |
 //! | [`streams`] | an engine's streams, read all at once |
@@ -21,6 +23,7 @@
 //! | [`plot`] | SVG |
 //! | [`requantized`] | a model file with other weights' types, kept |
 
+pub mod arrivals;
 pub mod client;
 pub mod comparison;
 pub mod contender;
@@ -30,6 +33,7 @@ pub mod plot;
 pub mod report;
 pub mod requantized;
 pub mod rounds;
+pub mod schedule;
 pub mod small_model;
 pub mod streams;
 pub mod traffic;
@@ -39,5 +43,6 @@ pub use client::Client;
 pub use comparison::{Comparison, Measurement, Series, Summary, percentile};
 pub use contender::Contender;
 pub use document::{Aim, Document, Expectation, Section};
+pub use schedule::Schedule;
 pub use traffic::Traffic;
 pub use workload::Workload;

@@ -51,7 +51,14 @@ impl Usage {
 /// The memory of this process that is in RAM, in bytes.
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
-    resident_kib(&fs::read_to_string("/proc/self/status").ok()?).map(|kib| kib * 1024)
+    status_kib(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:").map(|kib| kib * 1024)
+}
+
+/// The most memory that process `pid` has had in RAM, in bytes, files that it maps included.
+#[must_use]
+pub fn peak_resident_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status_kib(&status, "VmHWM:").map(|kib| kib * 1024)
 }
 
 /// What it is measured on, in a few words.
@@ -68,9 +75,9 @@ fn processors() -> Option<usize> {
     std::thread::available_parallelism().ok().map(usize::from)
 }
 
-/// `VmRSS` in `/proc/PID/status`.
-fn resident_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// A line of `/proc/PID/status`.
+fn status_kib(status: &str, label: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(label))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
@@ -108,8 +115,8 @@ mod tests {
     #[test]
     fn memory_in_ram_is_one_line_of_many() {
         let status = "Name:\tbench\nVmPeak:\t   9999 kB\nVmRSS:\t   1234 kB\nThreads:\t4\n";
-        assert_eq!(resident_kib(status), Some(1234));
-        assert_eq!(resident_kib("VmRSS: much"), None);
+        assert_eq!(status_kib(status, "VmRSS:"), Some(1234));
+        assert_eq!(status_kib("VmRSS: much", "VmRSS:"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Nothing else should run meanwhile. The contenders of a run share its conditions, but on a busy
 //! machine the figures mean little all the same; each report says how busy it was.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -10,14 +11,25 @@ use clap::ValueEnum;
 
 use crate::build;
 use crate::demo::{self, run_visibly};
+use crate::process;
 use crate::setup::{self, Purpose};
 use crate::stage;
 use crate::suites::environment::Environment;
+use crate::suites::stamp::Stamp;
 use crate::suites::{Context, kotlin, python};
 use crate::workspace::Workspace;
 
 /// What the peer is installed from.
 const PEER_REQUIREMENTS: &str = "benches/clients/requirements.txt";
+
+/// What mistral.rs is installed from.
+const MISTRALRS_REQUIREMENTS: &str = "benches/clients/requirements-mistralrs.txt";
+
+/// What npm installs of node-llama-cpp.
+const NODE_LLAMA_CPP: &str = "node-llama-cpp@3.21.1";
+
+/// The program that sums up what the others found.
+const SUMMARY: &str = "summary";
 
 /// One of the programs of `benches`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,6 +45,8 @@ pub(crate) enum Program {
     PrefixCache,
     /// Answers given again: how fast, against llama-server, and what they take
     ResponseCache,
+    /// Streams, arrivals, a long prompt, a busy neighbour, memory: against all peers
+    Serving,
     /// Requests of all kinds for ten minutes, and a model loaded 200 times
     Soak,
     /// Drafts by prompt lookup, against none
@@ -49,6 +63,7 @@ impl Program {
             Self::Isolation => "isolation",
             Self::PrefixCache => "prefix_cache",
             Self::ResponseCache => "response_cache",
+            Self::Serving => "serving",
             Self::Soak => "soak",
             Self::Speculation => "speculation",
             Self::Structured => "structured",
@@ -56,16 +71,21 @@ impl Program {
     }
 }
 
-/// Prepares what the named programs need, or all of them, and measures; `rounds` in place of each
-/// one's own.
-pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program]) -> Result<()> {
+/// Prepares what the named programs need, or all of them, measures, and sums up; `rounds` in place
+/// of each one's own, `trace` for the one that replays it.
+pub(crate) fn run(
+    workspace: &Workspace,
+    rounds: Option<u32>,
+    trace: Option<&Path>,
+    named: &[Program],
+) -> Result<()> {
     setup::run(workspace, Purpose::Test)?;
     let staged = stage::run(workspace, &build::run(workspace)?)?;
     demo::pull_model(workspace)?;
     let context = Context { workspace, staged };
     let programs = if named.is_empty() { Program::value_variants() } else { named };
     for &program in programs {
-        let mut command = command(workspace, program);
+        let mut command = command(workspace, program.name());
         command.args(rounds.map(|rounds| format!("--rounds={rounds}")));
         match program {
             Program::BindingCost => give_bindings(&context, &mut command)?,
@@ -80,10 +100,18 @@ pub(crate) fn run(workspace: &Workspace, rounds: Option<u32>, named: &[Program])
                 command.args(["--node", "node"]);
                 give_peer(workspace, &mut command);
             }
+            Program::Serving => {
+                give_peer(workspace, &mut command);
+                give_mistralrs(workspace, &mut command);
+                give_node_llama_cpp(workspace, &mut command);
+                if let Some(trace) = trace {
+                    command.arg("--trace").arg(std::path::absolute(trace)?);
+                }
+            }
         }
         run_visibly(&mut command)?;
     }
-    Ok(())
+    run_visibly(&mut command(workspace, SUMMARY))
 }
 
 /// What the clients of all languages need.
@@ -105,9 +133,45 @@ fn give_peer(workspace: &Workspace, command: &mut Command) {
     }
 }
 
+/// An interpreter that has mistral.rs, likewise.
+fn give_mistralrs(workspace: &Workspace, command: &mut Command) {
+    match Environment::prepared(workspace, "mistralrs", MISTRALRS_REQUIREMENTS) {
+        Ok(environment) => {
+            command.arg("--mistralrs-python").arg(environment.interpreter());
+        }
+        Err(error) => println!("mistral.rs will be left out: {error:#}"),
+    }
+}
+
+/// A folder that has node-llama-cpp, likewise.
+fn give_node_llama_cpp(workspace: &Workspace, command: &mut Command) {
+    match node_llama_cpp(workspace) {
+        Ok(folder) => {
+            command.arg("--node-llama-cpp").arg(folder);
+        }
+        Err(error) => println!("node-llama-cpp will be left out: {error:#}"),
+    }
+}
+
+/// Installs node-llama-cpp with the compiled libraries that npm has of it. Its install script is
+/// not run: where those don't fit it would compile llama.cpp.
+fn node_llama_cpp(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.state("node-llama-cpp");
+    let stamp = Stamp::new(&folder, NODE_LLAMA_CPP);
+    if !stamp.is_current() {
+        std::fs::create_dir_all(&folder)?;
+        let mut install = workspace.command("npm");
+        install.arg("install").arg("--prefix").arg(&folder);
+        install.args(["--ignore-scripts", "--no-audit", "--no-fund", NODE_LLAMA_CPP]);
+        process::quietly("node-llama-cpp: packages", &mut install)?;
+        stamp.write()?;
+    }
+    Ok(folder)
+}
+
 /// One of the programs of `benches` as just built.
-fn command(workspace: &Workspace, program: Program) -> Command {
-    let name = format!("{}{}", program.name(), std::env::consts::EXE_SUFFIX);
+fn command(workspace: &Workspace, name: &str) -> Command {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     workspace.command(workspace.profile_dir().join(name))
 }
 
@@ -120,7 +184,7 @@ mod tests {
         for program in Program::value_variants() {
             assert_eq!(Program::from_str(program.name(), false), Ok(*program));
             let name = program.name();
-            let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
             let bin = root.join("../benches/src/bin").join(name);
             assert!(bin.with_extension("rs").is_file() || bin.join("main.rs").is_file(), "{name}");
         }

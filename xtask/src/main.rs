@@ -24,6 +24,7 @@ mod test_models;
 mod test_templates;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -58,12 +59,16 @@ enum Command {
         #[arg(value_enum)]
         suites: Vec<Suite>,
     },
-    /// Build, then measure: bindings against Rust, the engine against a bare decode loop, and the
-    /// prefix cache against llama-server's
+    /// Build, then measure: bindings against Rust, the engine against a bare decode loop and
+    /// against its peers; then sum up
     Bench {
         /// Rounds of each measurement, in place of each program's own number
         #[arg(long)]
         rounds: Option<u32>,
+        /// A trace of arrivals and lengths for `serving`: a CSV file with the columns of Azure's
+        /// LLM inference traces of 2023
+        #[arg(long)]
+        trace: Option<PathBuf>,
         /// What to measure; everything when nothing is named
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<Program>,
@@ -96,7 +101,9 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Demo => demo::run(&workspace)?,
         Command::Test { suites } => return test::run(&workspace.with_passive_waiting(), &suites),
-        Command::Bench { rounds, only } => bench::run(&workspace, rounds, &only)?,
+        Command::Bench { rounds, trace, only } => {
+            bench::run(&workspace, rounds, trace.as_deref(), &only)?;
+        }
         Command::CheckFeatures => features::check(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ mod lint;
 mod node;
 pub(crate) mod python;
 mod rust;
-mod stamp;
+pub(crate) mod stamp;
 
 use anyhow::Result;
 use clap::ValueEnum;
