@@ -247,8 +247,14 @@ export interface LoadOptions {
   sequencesMax?: number;
   /** Tokens computed in one step. Default 512. */
   batchTokens?: number;
-  /** Prompt tokens of one request computed in one step. */
+  /** Prompt tokens of one step while others are being answered, at most. Default 256. */
   prefillChunkTokens?: number;
+  /**
+   * Milliseconds between two tokens of a stream that a prompt which is computed beside it may make of it, 1 to
+   * 60000: of the prompt so much is computed in a step as that leaves time for. Default: two and a half times as
+   * long as the streams take alone.
+   */
+  itlTargetMs?: number;
   /** Threads that compute. */
   threads?: number;
   /** Requests that may wait; beyond them `overloaded`. Default 256. */

@@ -1,6 +1,6 @@
 //! The scheduler's bounds: raw options in, one validated config out.
 
-use crate::Invalid;
+use crate::{Invalid, ItlTarget};
 
 /// The largest number of sequences llama.cpp keeps apart (`LLAMA_MAX_SEQ`).
 pub const SEQUENCES_LIMIT: u32 = 256;
@@ -18,6 +18,10 @@ pub struct SchedulerOptions {
     pub batch_tokens: Option<i64>,
     /// Prompt tokens of one step while other sequences are decoding. Default 256.
     pub prefill_chunk_tokens: Option<i64>,
+    /// Milliseconds that a step may take while other sequences are decoding, 1 to 60,000; fewer
+    /// prompt tokens are computed in it than `prefill_chunk_tokens` where they would take longer.
+    /// Default: [`ItlTarget::Auto`].
+    pub itl_target_ms: Option<i64>,
 }
 
 /// What the backend's memory can share and cut, found out at load.
@@ -90,6 +94,8 @@ pub struct SchedulerConfig {
     pub batch_tokens: u32,
     /// Prompt tokens of one step while other sequences are decoding.
     pub prefill_chunk_tokens: u32,
+    /// How long a step may take while other sequences are decoding.
+    pub itl_target: ItlTarget,
     /// A request is admitted if all that run, and it, could grow by so many tokens.
     pub growth_tokens: u32,
     /// Whether answers are drafted by prompt lookup where that is worth it. Off after validation: the
@@ -172,6 +178,7 @@ impl SchedulerOptions {
             sequences_max,
             batch_tokens,
             prefill_chunk_tokens,
+            itl_target: ItlTarget::validate(self.itl_target_ms)?,
             growth_tokens: growth_tokens(context_tokens, sequences_max),
             drafts: false,
             prefix: PrefixConfig::OFF,
@@ -230,6 +237,7 @@ mod tests {
                 SchedulerOptions { prefill_chunk_tokens: Some(513), ..Default::default() },
                 "prefill_chunk_tokens",
             ),
+            (SchedulerOptions { itl_target_ms: Some(0), ..Default::default() }, "itl_target_ms"),
         ] {
             let invalid = options.validate().expect_err(field);
             assert_eq!(invalid.field, field);

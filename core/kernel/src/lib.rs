@@ -74,6 +74,7 @@
 //! | [`sequence`] | one request's tokens and how many of them are computed |
 //! | `drafting` | what an answer may go on with, and whether to try it |
 //! | [`prefix`] | which computed prefixes there are, and which leave first |
+//! | [`pacing`] | how much may go beside streams |
 //! | [`plan`] | what one step does |
 //! | [`backend`] | who executes a plan |
 //! | [`scheduler`] | the decisions of each step |
@@ -90,6 +91,7 @@ pub mod flight;
 pub mod ids;
 pub mod invalid;
 pub mod namespace;
+pub mod pacing;
 pub mod plan;
 pub mod prefix;
 pub mod request;
@@ -113,6 +115,7 @@ pub use flight::{Caller, Flight, Hold};
 pub use ids::{RequestId, SeqId, SnapshotId, Token};
 pub use invalid::Invalid;
 pub use namespace::{Namespace, NamespaceBuilder, NamespaceField};
+pub use pacing::ItlTarget;
 pub use plan::{Chunk, MemoryOp, Plan};
 pub use prefix::PrefixLoad;
 pub use request::{CacheUse, End, FinishReason, Goal, Output, Request};

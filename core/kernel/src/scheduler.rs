@@ -4,7 +4,8 @@
 //! cache's tree. It knows tokens only as numbers, and neither texts nor readers. Its cycle:
 //! [`Scheduler::submit`], [`Scheduler::cancel`], [`Scheduler::pause`] and [`Scheduler::expire`]
 //! between steps; [`Scheduler::plan`]; then exactly one of [`Scheduler::commit`] and
-//! [`Scheduler::fail`] for that plan; [`Scheduler::drain_outputs`] any time.
+//! [`Scheduler::fail`] for that plan; [`Scheduler::drain_outputs`] any time. Who has a clock says
+//! with [`Scheduler::measured`] how long a step took.
 //!
 //! Invariants, checked by `audit` after every simulated step:
 //! - the cells that running requests have beside what they share, those that a plan adds, and
@@ -24,16 +25,18 @@ mod settling;
 mod sharing;
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use self::caching::Compaction;
 pub use self::drafts::Drafts;
 use self::drafts::Share;
 pub use self::preempting::Preemptions;
+use crate::pacing::Pacing;
 use crate::prefix::{NodeId, PrefixTree};
 use crate::sequence::Sequence;
 use crate::{
-    End, FinishReason, MemoryOp, Output, PrefixLoad, Request, RequestId, SchedulerConfig, SeqId,
-    Timestamp,
+    End, FinishReason, MemoryOp, Output, Plan, PrefixLoad, Request, RequestId, SchedulerConfig,
+    SeqId, Timestamp,
 };
 
 /// Which requests wait, which run, and what the next step does.
@@ -59,6 +62,7 @@ pub struct Scheduler {
     batches: u64,
     preemptions: Preemptions,
     drafts: Drafts,
+    pacing: Pacing,
     /// What the sequences of a batch get of its drafts; kept for its room.
     shares: Vec<Share>,
     /// A plan is out: only `commit` or `fail` may come next.
@@ -104,6 +108,7 @@ impl Scheduler {
             batches: 0,
             preemptions: Preemptions::default(),
             drafts: Drafts::default(),
+            pacing: Pacing::new(config.itl_target),
             shares: Vec::new(),
             step_open: false,
         }
@@ -159,6 +164,12 @@ impl Scheduler {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.sequences().filter_map(|s| s.deadline).min()
+    }
+
+    /// How long executing `plan` took. What later steps do beside streams depends on it; without it
+    /// `prefill_chunk_tokens` alone bounds that.
+    pub fn measured(&mut self, plan: &Plan, took: Duration) {
+        self.pacing.measured(plan, took);
     }
 
     /// What happened since the last call, in order.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use indwell_kernel::config::SEQUENCES_LIMIT;
 use indwell_kernel::sampling::{LOOKBACK_MAX, SEED_MAX};
 use indwell_kernel::{
-    AdmissionGate, AdmissionLimits, Penalties, REQUEST_FIELDS, SamplingOptions, SchedulerConfig,
-    SchedulerOptions, Surroundings, Timestamp,
+    AdmissionGate, AdmissionLimits, ItlTarget, Penalties, REQUEST_FIELDS, SamplingOptions,
+    SchedulerConfig, SchedulerOptions, Surroundings, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -37,6 +37,7 @@ prop_compose! {
         sequences_max in option(),
         batch_tokens in option(),
         prefill_chunk_tokens in option(),
+        itl_target_ms in option(),
     ) -> SchedulerOptions {
         SchedulerOptions {
             context_tokens,
@@ -44,6 +45,7 @@ prop_compose! {
             sequences_max,
             batch_tokens,
             prefill_chunk_tokens,
+            itl_target_ms,
         }
     }
 }
@@ -111,6 +113,7 @@ proptest! {
                     sequences_max,
                     batch_tokens,
                     prefill_chunk_tokens,
+                    itl_target,
                     growth_tokens,
                     drafts,
                     prefix,
@@ -120,6 +123,10 @@ proptest! {
                 prop_assert!((1..=SEQUENCES_LIMIT).contains(&sequences_max));
                 prop_assert!(sequences_max <= batch_tokens);
                 prop_assert!((1..=batch_tokens).contains(&prefill_chunk_tokens));
+                let target = options.itl_target_ms.map_or(ItlTarget::Auto, |ms| {
+                    ItlTarget::Within(Duration::from_millis(ms.unsigned_abs()))
+                });
+                prop_assert_eq!(itl_target, target);
                 for (asked, got) in [
                     (options.context_tokens, context_tokens),
                     (options.sequences_max, sequences_max),
@@ -136,6 +143,7 @@ proptest! {
                     "sequences_max" => options.sequences_max,
                     "batch_tokens" => options.batch_tokens,
                     "prefill_chunk_tokens" => options.prefill_chunk_tokens,
+                    "itl_target_ms" => options.itl_target_ms,
                     other => return Err(TestCaseError::fail(format!("{other} is no option"))),
                 };
                 prop_assert_eq!(asked.map(|asked| asked.to_string()), Some(invalid.value));

@@ -73,10 +73,20 @@ impl EngineBuilder {
         self
     }
 
-    /// Prompt tokens of one step while others are being answered. Lower keeps their streams
-    /// smoother, higher makes first tokens come sooner. Default 256.
+    /// Prompt tokens of one step while others are being answered, at most; see
+    /// [`itl_target_ms`](Self::itl_target_ms). Lower keeps their streams smoother, higher makes
+    /// first tokens come sooner. Default 256.
     pub fn prefill_chunk_tokens(mut self, tokens: u32) -> Self {
         self.options.prefill_chunk_tokens = Some(tokens.into());
+        self
+    }
+
+    /// Milliseconds between two tokens of a stream that a prompt which is computed beside it may
+    /// make of it, 1 to 60,000: of the prompt so much is computed in a step as that leaves time for,
+    /// by how long the last steps took. Default: two and a half times as long as the streams take
+    /// alone.
+    pub fn itl_target_ms(mut self, milliseconds: u32) -> Self {
+        self.options.itl_target_ms = Some(milliseconds.into());
         self
     }
 

@@ -184,7 +184,9 @@ impl<B: Backend + Send + 'static> Worker<B> {
     }
 
     fn step(&mut self) {
+        let began = self.shared.now();
         let executed = self.backend.execute(&self.plan, &mut self.outcome);
+        let took = self.shared.now().since(began);
         self.shared.stats.steps.fetch_add(u64::from(!self.plan.chunks.is_empty()), Relaxed);
         for &at in &self.outcome.refused {
             // What was refused is computed anew, or stays where it is: nobody else would know.
@@ -192,6 +194,7 @@ impl<B: Backend + Send + 'static> Worker<B> {
         }
         match executed {
             Ok(()) => {
+                self.scheduler.measured(&self.plan, took);
                 self.scheduler.commit(&self.plan, &self.outcome);
                 let prompt_tokens = self.plan.prompt_tokens as u64;
                 self.shared.stats.prompt_tokens.fetch_add(prompt_tokens, Relaxed);

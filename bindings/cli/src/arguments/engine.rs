@@ -14,6 +14,10 @@ pub(crate) struct EngineArguments {
     /// KV cells, one a token of prompt and answer [default: 8192]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     context_tokens: Option<i64>,
+    /// Milliseconds that a prompt beside a stream may make of the time between two of its tokens
+    /// [default: two and a half times what the streams take alone]
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    itl_target_ms: Option<i64>,
     /// Threads that compute [default: as many as the machine gives this process]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     threads: Option<i64>,
@@ -67,6 +71,7 @@ impl EngineArguments {
     pub(crate) fn apply(&self, builder: EngineBuilder) -> anyhow::Result<EngineBuilder> {
         let mut builder = builder
             .option("context_tokens", self.context_tokens)
+            .option("itl_target_ms", self.itl_target_ms)
             .option("threads", self.threads)
             .option("gpu_layers", self.gpu_layers)
             .option("prefix_cache_tokens", self.prefix_cache_tokens)

@@ -12,6 +12,7 @@ pub struct NativeEngineOptions {
     pub sequences_max: Option<i64>,
     pub batch_tokens: Option<i64>,
     pub prefill_chunk_tokens: Option<i64>,
+    pub itl_target_ms: Option<i64>,
     pub threads: Option<i64>,
     pub queue_requests_max: Option<i64>,
     pub queue_tokens_max: Option<i64>,
@@ -40,12 +41,13 @@ impl NativeEngineOptions {
         given.fold(builder, |builder, (name, value)| builder.option(name, value))
     }
 
-    fn named(self) -> Named<23> {
+    fn named(self) -> Named<24> {
         [
             ("context_tokens", self.context_tokens.into()),
             ("sequences_max", self.sequences_max.into()),
             ("batch_tokens", self.batch_tokens.into()),
             ("prefill_chunk_tokens", self.prefill_chunk_tokens.into()),
+            ("itl_target_ms", self.itl_target_ms.into()),
             ("threads", self.threads.into()),
             ("queue_requests_max", self.queue_requests_max.into()),
             ("queue_tokens_max", self.queue_tokens_max.into()),

@@ -38,8 +38,11 @@ class Engine(Asking, Dispatching):
         sequences_max: How many requests run at once, 1 to 256; more wait in the queue. Default 32.
         batch_tokens: How many tokens one step may compute, at least `sequences_max`. Default 512.
         prefill_chunk_tokens: How many prompt tokens one step may compute while others are being
-            answered: lower keeps their streams smoother, higher makes first tokens come sooner.
-            Default 256.
+            answered, at most: lower keeps their streams smoother, higher makes first tokens come
+            sooner. Default 256.
+        itl_target_ms: Milliseconds between two tokens of a stream that a prompt which is computed
+            beside it may make of it, 1 to 60000: of the prompt so much is computed in a step as
+            that leaves time for. Default: two and a half times as long as the streams take alone.
         threads: How many threads compute. Default: what this process may use of the machine.
         queue_requests_max: How many requests may wait; one more is `OverloadedError`. Default 256.
         queue_tokens_max: How many prompt tokens may wait; more is `OverloadedError`. Default

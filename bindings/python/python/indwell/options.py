@@ -39,6 +39,7 @@ class EngineOptions(TypedDict, total=False):
     sequences_max: Optional[int]
     batch_tokens: Optional[int]
     prefill_chunk_tokens: Optional[int]
+    itl_target_ms: Optional[int]
     threads: Optional[int]
     queue_requests_max: Optional[int]
     queue_tokens_max: Optional[int]

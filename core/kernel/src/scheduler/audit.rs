@@ -5,6 +5,12 @@ use crate::sequence::{Hold, Sequence};
 use crate::{CacheUse, Goal, RequestId, Scheduler, SeqId, Token};
 
 impl Scheduler {
+    /// How many tokens may go beside so many decodes in the next step.
+    #[must_use]
+    pub fn tokens_beside(&self, decodes: usize) -> usize {
+        self.pacing.tokens_beside(decodes, self.config.prefill_chunk_tokens as usize)
+    }
+
     /// Checks every invariant between steps.
     ///
     /// # Errors

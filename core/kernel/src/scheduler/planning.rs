@@ -3,8 +3,8 @@
 //! Order of the budget (`batch_tokens`): decoding sequences one token each, then answers that are
 //! behind by more (by tokens that were forced), then running prefills, then new requests, each in
 //! order of arrival. While anything decodes, all the rest together is held to
-//! `prefill_chunk_tokens`, so that neither a long prompt nor a long forced text stops the others'
-//! streams; beside answers that are behind, prompts are. Where nothing but decodes is left to do,
+//! `prefill_chunk_tokens`, and to less where that would take too long ([`crate::pacing`]), so that
+//! neither a long prompt nor a long forced text stops the others' streams; beside answers that are behind, prompts are. Where nothing but decodes is left to do,
 //! drafts are verified with them ([`super::drafts`]).
 //!
 //! A request is admitted when a sequence is free, and cells for it and for all that runs to grow for
@@ -28,8 +28,9 @@ impl Scheduler {
         let mut budget = self.config.batch_tokens as usize;
         let decodes = self.plan_decodes(plan);
         budget -= decodes;
-        let chunk_tokens = self.config.prefill_chunk_tokens as usize;
-        if !plan.chunks.is_empty() {
+        let mut chunk_tokens = self.config.prefill_chunk_tokens as usize;
+        if decodes > 0 {
+            chunk_tokens = self.pacing.tokens_beside(decodes, chunk_tokens);
             budget = budget.min(chunk_tokens);
         }
         let forced = self.plan_behind(plan, budget, Sequence::is_catching_up);

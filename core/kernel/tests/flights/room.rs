@@ -112,6 +112,7 @@ impl Room {
             sequences_max: Some(i64::from(random.within(1..=4))),
             batch_tokens: Some(8),
             prefill_chunk_tokens: Some(i64::from(random.within(1..=8))),
+            itl_target_ms: None,
         };
         let config = options.validate().expect("within the limits");
         let prompt: Vec<Token> = (0..random.within(1..=9))

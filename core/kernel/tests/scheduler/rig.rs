@@ -35,6 +35,7 @@ pub(crate) fn bounds() -> SchedulerOptions {
         sequences_max: Some(4),
         batch_tokens: Some(16),
         prefill_chunk_tokens: Some(8),
+        itl_target_ms: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn wide() -> SchedulerOptions {
         sequences_max: Some(4),
         batch_tokens: Some(200),
         prefill_chunk_tokens: Some(100),
+        itl_target_ms: None,
     }
 }
 

@@ -110,6 +110,7 @@ fn check_coverage(tally: &Tally) {
         ("failed", ends.failed),
         ("refused", tally.refused),
         ("chunked prefills", tally.chunked_prefills),
+        ("steps with less beside them for want of time", tally.paced),
         ("preemptions", tally.preemptions),
         ("preemptions for a mismatch", tally.mismatches),
         ("resumed requests", tally.resumed),

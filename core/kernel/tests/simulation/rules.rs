@@ -7,6 +7,9 @@ use indwell_kernel::{
 
 use crate::ledger::{Entry, Ledger};
 
+/// What goes beside streams at least, however long it takes.
+const TOKENS_BESIDE_MIN: usize = 16;
+
 /// One request on its sequence, between steps or under a plan.
 struct Held<'a> {
     seq: SeqId,
@@ -38,7 +41,7 @@ pub(crate) fn check_plan(
     let held = held(plan, scheduler, ledger)?;
     check_chunks(plan, &held)?;
     check_drafts(plan, config, &held)?;
-    check_budget(plan, config, &held)?;
+    check_budget(plan, scheduler, config, &held)?;
     check_order(plan, &held)?;
     check_room(plan, scheduler, config)?;
     check_queue(plan, scheduler, ledger)
@@ -162,7 +165,12 @@ fn check_drafts(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Res
     Ok(())
 }
 
-fn check_budget(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Result<(), String> {
+fn check_budget(
+    plan: &Plan,
+    scheduler: &Scheduler,
+    config: &SchedulerConfig,
+    held: &[Held<'_>],
+) -> Result<(), String> {
     // Who is opened in this plan takes part of the prompts' budget, however little it is behind.
     let opened = |seq: SeqId| {
         plan.ops.iter().any(|op| matches!(op, MemoryOp::Open { seq: opened, .. } if *opened == seq))
@@ -171,8 +179,12 @@ fn check_budget(plan: &Plan, config: &SchedulerConfig, held: &[Held<'_>]) -> Res
         let parts = held.iter().filter(|h| is_kind(h) && !opened(h.seq));
         parts.map(|h| h.planned).sum::<usize>()
     };
-    let (batch, chunk) = (config.batch_tokens as usize, config.prefill_chunk_tokens as usize);
+    let (batch, chunk_max) = (config.batch_tokens as usize, config.prefill_chunk_tokens as usize);
     let decodes = planned(|h| h.is_decoding());
+    let chunk = if decodes > 0 { scheduler.tokens_beside(decodes) } else { chunk_max };
+    if chunk > chunk_max || chunk < chunk_max.min(TOKENS_BESIDE_MIN) {
+        return Err(format!("a chunk of {chunk} tokens, where {chunk_max} are the most"));
+    }
     let forced = planned(|h| h.is_catching_up());
     let drafts: usize = held.iter().map(|h| h.drafts).sum();
     let prompts = plan.tokens.len() - drafts - decodes - forced;

@@ -87,7 +87,9 @@ impl Scenario {
 /// Small bounds, so that every limit is met within a few turns.
 fn config(random: &mut Random) -> SchedulerConfig {
     let sequences = random.within(1..=6);
-    let batch = random.within(sequences..=24);
+    // Not above what one step scores: what is left out for that would look forgotten.
+    let widest = random.pick(&[24, 24, SchedulerConfig::SCORES_MAX]);
+    let batch = random.within(sequences..=widest);
     let context = random.within(2..=160);
     let options = SchedulerOptions {
         context_tokens: Some(i64::from(context)),
@@ -95,6 +97,7 @@ fn config(random: &mut Random) -> SchedulerConfig {
         sequences_max: Some(i64::from(sequences)),
         batch_tokens: Some(i64::from(batch)),
         prefill_chunk_tokens: Some(i64::from(random.within(1..=batch))),
+        itl_target_ms: random.pick(&[None, None, Some(1), Some(60)]),
     };
     let config = options.validate().expect("drawn within the limits");
     // The last is what reserves whole answers.

@@ -12,6 +12,7 @@ pub(crate) struct Tally {
     pub(crate) requests: u64,
     pub(crate) refused: u64,
     pub(crate) chunked_prefills: u64,
+    pub(crate) paced: u64,
     pub(crate) preemptions: u64,
     /// Of them: for want of cells that the backend should have had.
     pub(crate) mismatches: u64,
@@ -47,6 +48,7 @@ impl AddAssign for Tally {
         self.requests += other.requests;
         self.refused += other.refused;
         self.chunked_prefills += other.chunked_prefills;
+        self.paced += other.paced;
         self.preemptions += other.preemptions;
         self.mismatches += other.mismatches;
         self.resumed += other.resumed;

@@ -17,6 +17,7 @@ pub(crate) struct EngineOptions {
     pub(crate) sequences_max: Option<i64>,
     pub(crate) batch_tokens: Option<i64>,
     pub(crate) prefill_chunk_tokens: Option<i64>,
+    pub(crate) itl_target_ms: Option<i64>,
     pub(crate) threads: Option<i64>,
     pub(crate) queue_requests_max: Option<i64>,
     pub(crate) queue_tokens_max: Option<i64>,
@@ -68,6 +69,7 @@ impl NamedOptions for EngineOptions {
         "sequences_max",
         "batch_tokens",
         "prefill_chunk_tokens",
+        "itl_target_ms",
         "threads",
         "queue_requests_max",
         "queue_tokens_max",
@@ -133,6 +135,7 @@ impl NamedOptions for EngineOptions {
             "sequences_max" => &mut self.sequences_max,
             "batch_tokens" => &mut self.batch_tokens,
             "prefill_chunk_tokens" => &mut self.prefill_chunk_tokens,
+            "itl_target_ms" => &mut self.itl_target_ms,
             "threads" => &mut self.threads,
             "queue_requests_max" => &mut self.queue_requests_max,
             "queue_tokens_max" => &mut self.queue_tokens_max,
@@ -176,6 +179,7 @@ impl EngineOptions {
             sequences_max: self.sequences_max,
             batch_tokens: self.batch_tokens,
             prefill_chunk_tokens: self.prefill_chunk_tokens,
+            itl_target_ms: self.itl_target_ms,
         }
         .validate()?;
         let (calls, thoughts) = (self.tool_parser.as_deref(), self.reasoning_parser.as_deref());

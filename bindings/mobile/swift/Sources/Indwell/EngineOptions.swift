@@ -10,8 +10,12 @@ public struct EngineOptions: Sendable, Hashable {
     public var sequencesMax: Int?
     /// Tokens of one step, at least ``sequencesMax``; 512.
     public var batchTokens: Int?
-    /// Tokens of prompts in one step while others are being answered; 256.
+    /// Tokens of prompts in one step while others are being answered, at most; 256.
     public var prefillChunkTokens: Int?
+    /// Milliseconds between two tokens of a stream that a prompt which is computed beside it may make of it, 1 to
+    /// 60000: of the prompt so much is computed in a step as that leaves time for. Two and a half times as long as the
+    /// streams take alone.
+    public var itlTargetMs: Int?
     /// Threads that compute; as many as the process may use of the machine.
     public var threads: Int?
     /// Requests that may wait; 256. One more fails with `overloaded`.
@@ -64,6 +68,7 @@ public struct EngineOptions: Sendable, Hashable {
         sequencesMax: Int? = nil,
         batchTokens: Int? = nil,
         prefillChunkTokens: Int? = nil,
+        itlTargetMs: Int? = nil,
         threads: Int? = nil,
         queueRequestsMax: Int? = nil,
         queueTokensMax: Int? = nil,
@@ -89,6 +94,7 @@ public struct EngineOptions: Sendable, Hashable {
         self.sequencesMax = sequencesMax
         self.batchTokens = batchTokens
         self.prefillChunkTokens = prefillChunkTokens
+        self.itlTargetMs = itlTargetMs
         self.threads = threads
         self.queueRequestsMax = queueRequestsMax
         self.queueTokensMax = queueTokensMax

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 use indwell_kernel::testing::{SCRIPTED_PANIC, StepFault};
 use indwell_kernel::{Backend, MemoryOp, Outcome, RequestId, StepError};
@@ -95,6 +96,10 @@ impl World {
     }
 
     fn commit(&mut self) -> Result<(), String> {
+        let took = Duration::from_micros(self.random.pick(&[0, 1, 800, 3_000, 20_000, 5_000_000]));
+        self.scheduler.measured(&self.plan, took);
+        let beside = self.scheduler.tokens_beside(1);
+        self.tally.paced += u64::from(beside < self.scenario.config.prefill_chunk_tokens as usize);
         let failed =
             self.outcome.failures.iter().filter_map(|(s, _)| self.scheduler.request_on(*s));
         let cause = Cause::Commit(failed.collect());

@@ -72,6 +72,7 @@ internal fun EngineOptions.toNative(): NativeEngineOptions =
         sequencesMax = sequencesMax?.toLong(),
         batchTokens = batchTokens?.toLong(),
         prefillChunkTokens = prefillChunkTokens?.toLong(),
+        itlTargetMs = itlTargetMs?.toLong(),
         threads = threads?.toLong(),
         queueRequestsMax = queueRequestsMax?.toLong(),
         queueTokensMax = queueTokensMax?.toLong(),

@@ -94,6 +94,8 @@ class BadInputTest {
         "sequencesMax" to EngineOptions(sequencesMax = 0),
         "batchTokens" to EngineOptions(batchTokens = -7),
         "prefillChunkTokens" to EngineOptions(prefillChunkTokens = 0),
+        "itlTargetMs" to EngineOptions(itlTargetMs = 0),
+        "itlTargetMs" to EngineOptions(itlTargetMs = 60_001),
         "threads" to EngineOptions(threads = -1),
         "queueRequestsMax" to EngineOptions(queueRequestsMax = -1),
         "queueTokensMax" to EngineOptions(queueTokensMax = -1),

@@ -24,6 +24,7 @@ fun engineOptions(given: JsonObject): EngineOptions =
             "sequences_max" -> options.copy(sequencesMax = value.int)
             "batch_tokens" -> options.copy(batchTokens = value.int)
             "prefill_chunk_tokens" -> options.copy(prefillChunkTokens = value.int)
+            "itl_target_ms" -> options.copy(itlTargetMs = value.int)
             "threads" -> options.copy(threads = value.int)
             "queue_requests_max" -> options.copy(queueRequestsMax = value.int)
             "queue_tokens_max" -> options.copy(queueTokensMax = value.int)

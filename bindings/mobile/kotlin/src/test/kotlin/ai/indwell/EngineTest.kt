@@ -57,6 +57,7 @@ class EngineTest {
             sequencesMax = 4,
             batchTokens = 128,
             prefillChunkTokens = 64,
+            itlTargetMs = 100,
             threads = 1,
             queueRequestsMax = 8,
             queueTokensMax = 4096,
