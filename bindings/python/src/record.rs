@@ -36,7 +36,7 @@ pub(crate) fn model_info<'py>(py: Python<'py>, model: &ModelInfo) -> Record<'py>
 
 pub(crate) fn engine_stats<'py>(py: Python<'py>, stats: &EngineStats) -> Record<'py> {
     // More than a tuple of Rust's can bring.
-    let counters: [u64; 17] = [
+    let counters: [u64; 19] = [
         stats.steps,
         stats.prompt_tokens,
         stats.completion_tokens,

@@ -17,7 +17,8 @@ use self::seat::{Row, Said, Seat};
 use crate::error::{ContextError, DecodeError};
 use crate::last_record::{self, Running};
 use crate::sampler::Drawn;
-use crate::{Batch, Cells, Context, Lexicon, SnapshotStore};
+use crate::spinning::Spinning;
+use crate::{Batch, Cells, Context, Lexicon, SnapshotStore, threads};
 
 /// Runs plans on a context it owns. One thread at a time.
 #[derive(Debug)]
@@ -32,14 +33,12 @@ pub struct Executor {
     running: Running,
     /// Whether the machine has a core for them while a batch is decoded.
     has_spare_core: bool,
+    spinning: Spinning,
 }
 
 /// From here on, sampling several sequences in parallel beats waking the threads for it
 /// (a pass over 49,152 logits takes about 10 µs, waking a thread about as long).
 const PARALLEL_LOGITS_MIN: usize = 1 << 18;
-
-/// OpenMP's threads have the system's usual stack.
-const OPENMP_STACK_BYTES: usize = 8 << 20;
 
 /// The stack that following a constraint may use.
 const MATCHER_STACK_BYTES: usize = 16 << 20;
@@ -60,7 +59,8 @@ impl Executor {
             .stack_size(MATCHER_STACK_BYTES)
             .build()
             .map_err(|error| ContextError::Threads(error.to_string()))?;
-        try_threads(params.threads).map_err(|error| ContextError::Threads(error.to_string()))?;
+        threads::try_threads(params.threads)
+            .map_err(|error| ContextError::Threads(error.to_string()))?;
         Ok(Self {
             context,
             batch: Batch::new(params.batch_tokens as usize),
@@ -68,7 +68,8 @@ impl Executor {
             store,
             sampling_threads,
             running: Running::new(),
-            has_spare_core: (params.threads as usize) < cores(),
+            has_spare_core: params.threads < threads::cores(),
+            spinning: Spinning::new(params.threads),
         })
     }
 
@@ -212,20 +213,20 @@ impl Executor {
     /// left for that. Else it is done before: a thread that takes a core from one of those that
     /// decode holds all of them up at their next barrier, for longer than masks take.
     fn decode(&mut self) -> Result<(), DecodeError> {
-        let Self { context, batch, seats, sampling_threads, .. } = self;
+        let Self { context, batch, seats, sampling_threads, spinning, .. } = self;
         let mut constrained = seats.iter_mut().filter(|seat| seat.needs_mask()).peekable();
         if constrained.peek().is_none() {
-            return context.decode(batch);
+            return spinning.around(|| context.decode(batch));
         }
         if !self.has_spare_core {
             let mut constrained: Vec<_> = constrained.collect();
             sampling_threads
                 .install(|| constrained.par_iter_mut().for_each(|seat| seat.prepare_mask()));
-            return context.decode(batch);
+            return spinning.around(|| context.decode(batch));
         }
         sampling_threads.in_place_scope(|threads| {
             constrained.for_each(|seat| threads.spawn(|_| seat.prepare_mask()));
-            context.decode(batch)
+            spinning.around(|| context.decode(batch))
         })
     }
 
@@ -314,31 +315,6 @@ impl Backend for Executor {
         self.say_step("after ", plan);
         Ok(())
     }
-}
-
-/// Starts as many threads at once as compute a batch, and ends them. OpenMP starts its own at the
-/// first batch, and ends the process where it can't.
-///
-/// # Errors
-/// Why there can't be so many.
-fn try_threads(count: u32) -> std::io::Result<()> {
-    let gate = std::sync::Mutex::new(());
-    std::thread::scope(|scope| {
-        // All wait until the last one is there, or can't be.
-        let closed = gate.lock();
-        let started = (0..count).try_for_each(|index| {
-            let thread = std::thread::Builder::new().name(format!("indwell-try-{index}"));
-            let thread = thread.stack_size(OPENMP_STACK_BYTES);
-            thread.spawn_scoped(scope, || drop(gate.lock())).map(drop)
-        });
-        drop(closed);
-        started
-    })
-}
-
-/// Cores that this process may use.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn no_logits() -> SequenceFailure {

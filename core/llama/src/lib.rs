@@ -21,6 +21,7 @@
 //! | [`pieces`] | the bytes of all tokens, to be searched |
 //! | [`sampler`] | logits to a token, for one answer |
 //! | [`constraint`] | grammars, and which tokens they allow next |
+//! | `spinning` | how long threads that compute spin for each other |
 //! | [`executor`] | the kernel's `Backend` on all of these |
 //! | [`mod@quantize`] | a model file with other types of weights |
 //! | [`mod@build_id`] | which llama.cpp this is |
@@ -51,6 +52,8 @@ pub mod pieces;
 pub mod quantize;
 pub mod sampler;
 pub mod snapshot;
+mod spinning;
+mod threads;
 pub mod vocabulary;
 
 pub use allocated::Allocated;

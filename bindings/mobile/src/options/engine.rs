@@ -41,7 +41,7 @@ impl NativeEngineOptions {
         given.fold(builder, |builder, (name, value)| builder.option(name, value))
     }
 
-    fn named(self) -> Named<24> {
+    fn named(self) -> Named<25> {
         [
             ("context_tokens", self.context_tokens.into()),
             ("sequences_max", self.sequences_max.into()),
