@@ -1,24 +1,32 @@
-//! The engine as a client of `serving`; `src/schedule.rs` says what it reads and writes. The first
-//! argument is the number of its sequences; the others are those of every client.
+//! The engine as a client of `serving`; `src/schedule.rs` says what it reads and writes. The last
+//! arguments are the number of its sequences and those of every client; before them options of the
+//! engine, as `name=value`.
 
 use std::io::BufRead;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use indwell::{Engine, Event};
 use indwell_benches::schedule::{Done, Request, Schedule, Streamed};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [sequences, model, context_tokens, threads] = arguments.as_slice() else {
-        bail!("four arguments: sequences, the model, the context's tokens, threads")
+    let [options @ .., sequences, model, context_tokens, threads] = arguments.as_slice() else {
+        bail!("at least four arguments: sequences, the model, the context's tokens, threads")
     };
     // Every answer is computed.
     let mut builder = Engine::builder(model.as_str()).response_cache_bytes(0);
     builder = builder.sequences_max(sequences.parse()?).context_tokens(context_tokens.parse()?);
     if threads != "0" {
         builder = builder.threads(threads.parse()?);
+    }
+    for option in options {
+        let (name, value) = option.split_once('=').context("an option is name=value")?;
+        builder = match value.parse::<i64>() {
+            Ok(number) => builder.option(name, number),
+            Err(_) => builder.option(name, value),
+        };
     }
     let engine = builder.build()?;
     println!("ready");

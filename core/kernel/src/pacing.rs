@@ -52,12 +52,17 @@ impl ItlTarget {
 /// visibly but don't stop, and a prompt gets more of the machine than they do.
 pub const STRETCH: f64 = 2.5;
 
-/// What a prompt gets of a step at least, however short the time, that it comes to its end. A batch
-/// of fewer tokens takes about as long.
+/// Batches are of a multiple of so many tokens, or of fewer: llama.cpp's flash attention on
+/// processors takes queries by tiles of 64 (`GGML_FA_TILE_Q`), and a tile of 4 takes as long.
+const TILE_TOKENS: usize = 64;
+
+/// What a prompt gets of a step at least, however short the time, that it comes to its end. When
+/// nothing is said it gets the rest of a tile: the same prompt in parts of 32 takes half as long
+/// again, and of 16 more than that.
 const TOKENS_MIN: usize = 16;
 
-/// Chunks are multiples of this: each length that differs from the last step's has the backend lay
-/// out its graph anew.
+/// Below a tile, chunks are multiples of this: each length that differs from the last step's has the
+/// backend lay out its graph anew.
 const TOKENS_ROUND: usize = 8;
 
 /// Classes of numbers of tokens: 1, 2, 3 to 4, 5 to 8, and so on to 256.
@@ -136,8 +141,14 @@ impl Pacing {
             clippy::cast_sign_loss,
             reason = "a count of tokens, bounded below; casts saturate"
         )]
-        let tokens = (spare / each) as usize;
-        (tokens / TOKENS_ROUND * TOKENS_ROUND).max(TOKENS_MIN).min(tokens_max)
+        let tokens = (spare / each).min(f64::from(u32::MAX)) as usize;
+        let least = match self.target {
+            ItlTarget::Auto => (streams + TOKENS_MIN).next_multiple_of(TILE_TOKENS) - streams,
+            ItlTarget::Within(_) => TOKENS_MIN,
+        };
+        let tiles = (streams + tokens) / TILE_TOKENS * TILE_TOKENS;
+        let whole = tiles.checked_sub(streams).filter(|&whole| whole >= TOKENS_MIN);
+        whole.unwrap_or(tokens / TOKENS_ROUND * TOKENS_ROUND).max(least).min(tokens_max)
     }
 
     /// Seconds of a step of so many streams alone: as measured, or else as for the nearest number
@@ -175,9 +186,9 @@ mod tests {
         plan
     }
 
-    /// A machine on which a step takes 10 ms, 2 ms a stream and 1 ms a token besides.
+    /// A machine on which a step takes 100 ms, 2 ms a stream and 1 ms a token besides.
     fn took(streams: u32, others: usize) -> Duration {
-        let streams = if streams > 0 { 10 + 2 * u64::from(streams) } else { 0 };
+        let streams = if streams > 0 { 100 + 2 * u64::from(streams) } else { 0 };
         Duration::from_millis(streams + others as u64)
     }
 
@@ -189,6 +200,10 @@ mod tests {
         pacing
     }
 
+    fn within(milliseconds: u64) -> ItlTarget {
+        ItlTarget::Within(Duration::from_millis(milliseconds))
+    }
+
     #[test]
     fn what_is_not_known_bounds_nothing() {
         assert_eq!(learnt(ItlTarget::Auto, &[]).tokens_beside(4, 256), 256);
@@ -198,18 +213,31 @@ mod tests {
 
     #[test]
     fn a_step_takes_as_long_as_it_may() {
-        // Four streams take 18 ms; 27 more are for a prompt.
-        let pacing = learnt(ItlTarget::Auto, &[(0, 100), (4, 0)]);
-        assert_eq!(pacing.tokens_beside(4, 256), 24);
-        let target = ItlTarget::Within(Duration::from_millis(100));
-        assert_eq!(learnt(target, &[(0, 100), (4, 0)]).tokens_beside(4, 256), 80);
-        assert_eq!(learnt(target, &[(0, 100), (4, 0)]).tokens_beside(4, 64), 64);
+        // Four streams take 108 ms; 162 more are for a prompt: two tiles with the streams.
+        let known = [(0, 100), (4, 0)];
+        assert_eq!(learnt(ItlTarget::Auto, &known).tokens_beside(4, 256), 124);
+        assert_eq!(learnt(within(330), &known).tokens_beside(4, 256), 188);
+        assert_eq!(learnt(within(330), &known).tokens_beside(4, 100), 100);
+    }
+
+    #[test]
+    fn less_than_a_tile_is_computed_only_where_it_was_asked_for() {
+        let known = [(0, 100), (4, 0)];
+        let pacing = learnt(within(150), &known);
+        assert_eq!(pacing.tokens_beside(4, 256), 40);
+        // A token takes so long that there is time for none.
+        let slow = |target| {
+            let mut pacing = learnt(target, &[(4, 0)]);
+            pacing.measured(&step(0, 10), Duration::from_secs(10));
+            pacing
+        };
+        assert_eq!(slow(ItlTarget::Auto).tokens_beside(4, 256), 60);
+        assert_eq!(slow(ItlTarget::Auto).tokens_beside(60, 256), 68, "not the last four of a tile");
     }
 
     #[test]
     fn a_prompt_always_gets_on() {
-        let target = ItlTarget::Within(Duration::from_millis(1));
-        let pacing = learnt(target, &[(0, 100), (4, 0)]);
+        let pacing = learnt(within(1), &[(0, 100), (4, 0)]);
         assert_eq!(pacing.tokens_beside(4, 256), TOKENS_MIN);
         assert_eq!(pacing.tokens_beside(4, 3), 3);
     }
@@ -219,29 +247,29 @@ mod tests {
         // In a long batch of its own a token takes half as long.
         let mut pacing = learnt(ItlTarget::Auto, &[(4, 0)]);
         pacing.measured(&step(0, 512), Duration::from_millis(256));
-        assert_eq!(pacing.tokens_beside(4, 256), 48);
+        assert_eq!(pacing.tokens_beside(4, 512), 316);
         for _ in 0..20 {
-            let beside = pacing.tokens_beside(4, 256);
+            let beside = pacing.tokens_beside(4, 512);
             pacing.measured(&step(4, beside), took(4, beside));
             pacing.measured(&step(0, 512), Duration::from_millis(256));
         }
-        assert_eq!(pacing.tokens_beside(4, 256), 24);
+        assert_eq!(pacing.tokens_beside(4, 512), 124);
     }
 
     #[test]
     fn streams_are_told_apart_by_their_number() {
-        let pacing = learnt(ItlTarget::Auto, &[(0, 100), (1, 0), (16, 0)]);
-        assert_eq!(pacing.tokens_beside(1, 256), 16, "18 ms");
-        assert_eq!(pacing.tokens_beside(16, 256), 56, "63 ms");
-        assert_eq!(pacing.tokens_beside(12, 256), 56, "as 9 to 16");
-        assert_eq!(pacing.tokens_beside(3, 256), 16, "as one");
-        assert_eq!(pacing.tokens_beside(200, 256), 56, "as 16");
+        let pacing = learnt(within(250), &[(0, 100), (1, 0), (32, 0)]);
+        assert_eq!(pacing.tokens_beside(1, 256), 127, "102 ms alone");
+        assert_eq!(pacing.tokens_beside(32, 256), 32, "164 ms");
+        assert_eq!(pacing.tokens_beside(20, 256), 44, "as 17 to 32");
+        assert_eq!(pacing.tokens_beside(3, 256), 125, "as one");
+        assert_eq!(pacing.tokens_beside(200, 256), 56, "as 32");
     }
 
     #[test]
     fn one_step_that_was_held_up_changes_little() {
         let mut pacing = learnt(ItlTarget::Auto, &[(0, 100), (4, 0)]);
         pacing.measured(&step(4, 0), Duration::from_secs(5));
-        assert!(pacing.tokens_beside(4, 256) <= 32, "{pacing:?}");
+        assert!(pacing.tokens_beside(4, 256) <= 188, "{pacing:?}");
     }
 }

@@ -27,6 +27,9 @@ pub(crate) struct Peers {
     /// The Node program that runs it
     #[arg(long, default_value = "node")]
     node: PathBuf,
+    /// An option of the engine as NAME=VALUE; may be given several times
+    #[arg(long = "engine-option", value_name = "NAME=VALUE")]
+    pub(crate) engine_options: Vec<String>,
 }
 
 /// What every contender gets.
@@ -85,7 +88,8 @@ impl Peers {
     /// The engine's first: it is what the others are compared with.
     fn commands(&self) -> Result<[(&'static str, Option<Command>); 4]> {
         let program = format!("rust-serve{}", std::env::consts::EXE_SUFFIX);
-        let engine = Command::new(std::env::current_exe()?.with_file_name(program));
+        let mut engine = Command::new(std::env::current_exe()?.with_file_name(program));
+        engine.args(&self.engine_options);
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let run = |program: &Path, script: &str| {
             let mut command = Command::new(program);

@@ -29,6 +29,8 @@ pub(crate) struct Percentiles {
     pub(crate) p50: f64,
     pub(crate) p90: f64,
     pub(crate) p99: f64,
+    /// The longest: few but long gaps are above every percentile.
+    pub(crate) max: f64,
 }
 
 /// What the process was seen to take meanwhile.
@@ -42,7 +44,7 @@ impl Percentiles {
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.into_iter().collect();
         let at = |share| percentile(values.iter().copied(), share);
-        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99) }
+        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1.0) }
     }
 }
 
@@ -73,6 +75,7 @@ mod tests {
     fn percentiles_are_by_nearest_rank() {
         let found = Percentiles::of((1..=200).map(f64::from));
         assert_eq!((found.p50, found.p90, found.p99), (100.0, 180.0, 198.0));
+        assert_eq!(found.max, 200.0);
         assert!(Percentiles::of([]).p50.is_nan());
     }
 

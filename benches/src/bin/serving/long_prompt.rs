@@ -61,8 +61,13 @@ pub(crate) fn measure(
             others_share: beside.1.others_share,
         };
         eprintln!(
-            "long prompt, round {round}, {}: ITL p99 {:.1} ms, alone {:.1} ms, TTFT {:.0} ms",
-            names[contender], figures.beside.p99, figures.alone.p99, figures.long_ttft_ms
+            "long prompt, round {round}, {}: ITL p99 {:.1} ms, longest {:.1} ms, p99 alone {:.1} ms, \
+             TTFT {:.0} ms",
+            names[contender],
+            figures.beside.p99,
+            figures.beside.max,
+            figures.alone.p99,
+            figures.long_ttft_ms
         );
         Ok(figures)
     })?;
@@ -75,6 +80,7 @@ pub(crate) fn measure(
         "streams' ITL p50 alone, ms",
         "p99 alone, ms",
         "p99 beside, ms",
+        "longest beside, ms",
         "p99 beside by p99 alone",
         "long prompt's TTFT, ms",
     ];
@@ -148,6 +154,7 @@ fn row((name, rounds): &(&str, Vec<Figures>)) -> Vec<String> {
         cell(&values(rounds, |figures| figures.alone.p50), 1),
         cell(&values(rounds, |figures| figures.alone.p99), 1),
         cell(&values(rounds, |figures| figures.beside.p99), 1),
+        cell(&values(rounds, |figures| figures.beside.max), 1),
         cell(&values(rounds, stutter), 2),
         cell(&values(rounds, |figures| figures.long_ttft_ms), 0),
     ]
@@ -174,6 +181,11 @@ fn expectations(contenders: &[(&str, Vec<Figures>)]) -> Vec<Expectation> {
     ];
     for (name, rounds) in contenders.iter().filter(|(name, _)| *name != ENGINE) {
         let pairs = engine.iter().zip(rounds);
+        all.push(Expectation {
+            what: format!("The longest gap of the engine's streams by that of {name}'s"),
+            aim: Aim::None,
+            values: pairs.clone().map(|(own, other)| own.beside.max / other.beside.max).collect(),
+        });
         all.push(Expectation {
             what: format!("The long prompt's TTFT in the engine by {name}'s"),
             aim: if *name == LLAMA_SERVER { Aim::AtMost(1.0) } else { Aim::None },

@@ -201,8 +201,13 @@ fn notes(arguments: &Arguments, model: &Path) -> Vec<String> {
     vec![
         format!(
             "{name}, {} threads; each contender is a process of its own, called without HTTP, with \
-             as many sequences or slots and cells; every option that is not named has its default.",
-            arguments.threads
+             as many sequences or slots and cells; every option that is not named has its default. The \
+             engine's: {}.",
+            arguments.threads,
+            match arguments.peers.engine_options.as_slice() {
+                [] => "none more".to_owned(),
+                options => options.join(", "),
+            }
         ),
         "Contenders take turns; a ratio is between two measurements of the same round, and each \
          round has prompts that nobody was asked before."
