@@ -71,7 +71,7 @@ fn ask(engine: &Engine, index: usize, request: &Request, start: Instant) -> Resu
     let elapsed_ms = || arrival.elapsed().as_secs_f64() * 1000.0;
     let prompt = engine.complete(request.prompt.as_str());
     let mut text_ms = Vec::with_capacity(request.max_tokens as usize);
-    for event in prompt.max_tokens(request.max_tokens).temperature(0.0).stream()? {
+    for event in prompt.max_tokens(request.max_tokens).temperature(0.0).ignore_eos(true).stream()? {
         match event {
             Event::Text(_) => text_ms.push(elapsed_ms()),
             Event::Finished(finished) => {

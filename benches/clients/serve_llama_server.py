@@ -22,6 +22,7 @@ def load(slots, model, context_tokens, threads):
             "prompt": prompt,
             "max_tokens": max_tokens,
             "temperature": 0,
+            "ignore_eos": True,
             "stream": True,
             "stream_options": {"include_usage": True},
         }

@@ -12,6 +12,10 @@ use indwell_benches::client::Load;
 pub(crate) const ENGINE: &str = "indwell";
 pub(crate) const LLAMA_SERVER: &str = "llama-server";
 
+/// What the engine is told, unless an option says otherwise: answers say the same over and over here,
+/// of which drafts would make more than they do of others.
+pub(crate) const NO_DRAFTS: &str = "speculation=off";
+
 /// Where the peers are. One that is not named is left out.
 #[derive(Debug, Args)]
 pub(crate) struct Peers {
@@ -89,7 +93,7 @@ impl Peers {
     fn commands(&self) -> Result<[(&'static str, Option<Command>); 4]> {
         let program = format!("rust-serve{}", std::env::consts::EXE_SUFFIX);
         let mut engine = Command::new(std::env::current_exe()?.with_file_name(program));
-        engine.args(&self.engine_options);
+        engine.args([NO_DRAFTS]).args(&self.engine_options);
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let run = |program: &Path, script: &str| {
             let mut command = Command::new(program);

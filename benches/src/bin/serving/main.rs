@@ -204,10 +204,9 @@ fn notes(arguments: &Arguments, model: &Path) -> Vec<String> {
              as many sequences or slots and cells; every option that is not named has its default. The \
              engine's: {}.",
             arguments.threads,
-            match arguments.peers.engine_options.as_slice() {
-                [] => "none more".to_owned(),
-                options => options.join(", "),
-            }
+            [&[contenders::NO_DRAFTS.to_owned()], arguments.peers.engine_options.as_slice()]
+                .concat()
+                .join(", "),
         ),
         "Contenders take turns; a ratio is between two measurements of the same round, and each \
          round has prompts that nobody was asked before."
