@@ -1,5 +1,6 @@
 //! What the tests with a real model share: the model, an engine, and waiting for a condition.
 
+mod child;
 mod score;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use indwell::{Engine, EngineBuilder, EngineStats, ErrorKind};
 
+pub use child::{child, tell, told};
 pub use score::{Score, Scorer};
 
 /// The default model's file: `INDWELL_TEST_MODEL`, or else fetched by its alias.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use indwell::{Engine, Error, ErrorKind};
-use indwell_tests::{engine, model};
+use indwell_tests::{engine, model, tell, told};
 
 /// Names the folder in which the child keeps files.
 const FOLDER: &str = "INDWELL_TEST_LIMITS_FOLDER";
@@ -25,13 +25,6 @@ fn run(child: &str, limits: &str, folder: Option<&Path>) -> Output {
         shell.env(FOLDER, folder);
     }
     shell.output().expect("a shell")
-}
-
-/// What the child told.
-fn told(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let told = text.lines().find_map(|line| line.split_once("told: ").map(|(_, told)| told));
-    told.map_or_else(|| format!("{output:?}"), str::to_owned)
 }
 
 #[test]
@@ -55,7 +48,7 @@ fn load_and_ask() {
         Ok(()) => "served".to_owned(),
         Err(error) => format!("refused {}: {error}", error.kind()),
     };
-    println!("told: {told}");
+    tell(&told);
 }
 
 /// Requests that take all there is: a template, a grammar, several at once, caches that fill.
@@ -108,7 +101,7 @@ fn fill_a_disk() {
         }
     }
     engine.close().expect("closed");
-    println!("told: every request was served");
+    tell("every request was served");
 }
 
 #[test]
@@ -166,5 +159,5 @@ fn serve_from_a_read_only_folder() {
     let error = builder.response_cache_dir(&answers).build().expect_err("nothing can be kept");
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.message().contains(&*answers.to_string_lossy()), "{error}");
-    println!("told: cached {cached}");
+    tell(&format!("cached {cached}"));
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indwell::{CacheMode, CacheTier, Engine, ErrorKind};
-use indwell_tests::{engine, model};
+use indwell_tests::{child, engine, tell, told};
 
 /// Names the folder in which the child keeps files.
 const FOLDER: &str = "INDWELL_TEST_CLOCKS_FOLDER";
@@ -25,14 +25,11 @@ fn a_clock_that_jumps_changes_no_answer_and_no_deadline() {
         .args([library.as_path(), source.as_path()])
         .status();
     assert!(compiled.expect("the C compiler that llama.cpp needs").success());
-    let mut child = Command::new(std::env::current_exe().expect("this program"));
-    child.args(["--exact", "serve_while_it_jumps", "--ignored", "--nocapture"]);
+    let mut child = child("serve_while_it_jumps");
     child.env("LD_PRELOAD", library).env(FOLDER, folder.path());
-    child.env("INDWELL_TEST_MODEL", model());
     let output = child.output().expect("a process");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("told: every request was served"), "{text}");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(told(&output), "every request was served");
 }
 
 #[test]
@@ -64,7 +61,7 @@ fn serve_while_it_jumps() {
         assert_eq!(ask(&engine, CacheMode::OnlyIfCached), (expected.clone(), true));
         engine.close().expect("closed");
     }
-    println!("told: every request was served");
+    tell("every request was served");
 }
 
 /// The answer, and whether it was a stored one.
