@@ -36,6 +36,7 @@ const NAMES = [
   "gpuLayers",
   "hostCacheBytes",
   "ignoreEos",
+  "itlTargetMs",
   "jsonObject",
   "jsonSchema",
   "logitBias",
