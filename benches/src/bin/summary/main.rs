@@ -129,7 +129,11 @@ const ROWS: [Row; 13] = [
     Row {
         figure: "prompt lookup on editing prompts, single stream",
         aim: Aim::AtLeast(1.3),
-        source: Source::Nobody,
+        source: Source::Section {
+            program: "speculation",
+            title: "Tokens per second with drafts",
+            what: "edits, one stream: tokens/s with drafts",
+        },
     },
     Row {
         figure: "200 prompts repeatable, alone and 16 at once: bit-equal",
