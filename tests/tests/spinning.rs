@@ -57,6 +57,7 @@ fn serve_beside_busy_threads() {
     let began = Instant::now();
     while crowd() > 0 {
         assert!(began.elapsed() < PATIENCE, "{} threads are left", crowd());
+        // tidy: sleeps because nobody tells when a thread of OpenMP's has ended
         std::thread::sleep(Duration::from_millis(5));
     }
     tell(if has_policy { "no crowd" } else { "a crowd came and went" });

@@ -16,13 +16,17 @@
 //! Whoever sets one of the variables has decided otherwise, and nothing is done; nor is it elsewhere
 //! than on Linux.
 
-#[cfg_attr(target_os = "linux", path = "spinning/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "spinning/elsewhere.rs")]
-mod system;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
 
 use std::time::{Duration, Instant};
 
-use self::system::{Crowd, Waits};
+#[cfg(not(target_os = "linux"))]
+use self::elsewhere::{Crowd, Waits};
+#[cfg(target_os = "linux")]
+use self::linux::{Crowd, Waits};
 
 /// The variables with which a user decides.
 const VARIABLES: [&str; 2] = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];

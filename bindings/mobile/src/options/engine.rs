@@ -12,7 +12,7 @@ pub struct NativeEngineOptions {
     pub sequences_max: Option<i64>,
     pub batch_tokens: Option<i64>,
     pub prefill_chunk_tokens: Option<i64>,
-    pub itl_target_ms: Option<i64>,
+    pub itl_target_ms: Option<f64>,
     pub threads: Option<i64>,
     pub queue_requests_max: Option<i64>,
     pub queue_tokens_max: Option<i64>,

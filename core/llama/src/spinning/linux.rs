@@ -183,9 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_runs_alone_hardly_waits_and_is_told_of_nobody_elses_waiting() {
+    fn who_sleeps_does_not_wait_for_a_processor() {
         let waits = Waits::of_this_thread().expect("Linux counts");
         let before = waits.read().expect("it lives");
+        // tidy: sleeps because sleeping is what is told apart from waiting
         std::thread::sleep(Duration::from_millis(50));
         let asleep = waits.read().expect("it lives") - before;
         assert!(asleep < Duration::from_millis(40), "sleeping is not waiting: {asleep:?}");
@@ -205,6 +206,7 @@ mod tests {
         drop(crowd);
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while crowded() > 0 && std::time::Instant::now() < deadline {
+            // tidy: sleeps because nobody tells when a thread of OpenMP's has ended
             std::thread::sleep(Duration::from_millis(1));
         }
         assert_eq!(crowded(), 0, "none is left behind");

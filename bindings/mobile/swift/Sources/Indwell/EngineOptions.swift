@@ -12,10 +12,10 @@ public struct EngineOptions: Sendable, Hashable {
     public var batchTokens: Int?
     /// Tokens of prompts in one step while others are being answered, at most; 256.
     public var prefillChunkTokens: Int?
-    /// Milliseconds between two tokens of a stream that a prompt which is computed beside it may make of it, 1 to
-    /// 60000: of the prompt so much is computed in a step as that leaves time for. Two and a half times as long as the
-    /// streams take alone.
-    public var itlTargetMs: Int?
+    /// How long a prompt that is computed beside a stream may make the time between two of its tokens, a millisecond
+    /// to a minute, in whole milliseconds: of the prompt so much is computed in a step as that leaves time for. Two and
+    /// a half times as long as the streams take alone.
+    public var itlTarget: Duration?
     /// Threads that compute; as many as the process may use of the machine.
     public var threads: Int?
     /// Requests that may wait; 256. One more fails with `overloaded`.
@@ -68,7 +68,7 @@ public struct EngineOptions: Sendable, Hashable {
         sequencesMax: Int? = nil,
         batchTokens: Int? = nil,
         prefillChunkTokens: Int? = nil,
-        itlTargetMs: Int? = nil,
+        itlTarget: Duration? = nil,
         threads: Int? = nil,
         queueRequestsMax: Int? = nil,
         queueTokensMax: Int? = nil,
@@ -94,7 +94,7 @@ public struct EngineOptions: Sendable, Hashable {
         self.sequencesMax = sequencesMax
         self.batchTokens = batchTokens
         self.prefillChunkTokens = prefillChunkTokens
-        self.itlTargetMs = itlTargetMs
+        self.itlTarget = itlTarget
         self.threads = threads
         self.queueRequestsMax = queueRequestsMax
         self.queueTokensMax = queueTokensMax

@@ -29,7 +29,7 @@ extension EngineOptions {
             sequencesMax: sequencesMax.map(Int64.init),
             batchTokens: batchTokens.map(Int64.init),
             prefillChunkTokens: prefillChunkTokens.map(Int64.init),
-            itlTargetMs: itlTargetMs.map(Int64.init),
+            itlTargetMs: itlTarget.map(\.milliseconds),
             threads: threads.map(Int64.init),
             queueRequestsMax: queueRequestsMax.map(Int64.init),
             queueTokensMax: queueTokensMax.map(Int64.init),

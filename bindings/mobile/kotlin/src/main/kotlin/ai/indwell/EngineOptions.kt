@@ -14,9 +14,9 @@ import kotlin.time.Duration
  * @property batchTokens tokens of one step, at least [sequencesMax]; 512
  * @property prefillChunkTokens tokens of prompts in one step while others are being answered, at most; 256. Lower keeps
  * their streams smoother, higher makes first tokens come sooner
- * @property itlTargetMs milliseconds between two tokens of a stream that a prompt which is computed beside it may make
- * of it, 1 to 60000: of the prompt so much is computed in a step as that leaves time for; two and a half times as long
- * as the streams take alone
+ * @property itlTarget how long a prompt that is computed beside a stream may make the time between two of its tokens, a
+ * millisecond to a minute, in whole milliseconds: of the prompt so much is computed in a step as that leaves time for;
+ * two and a half times as long as the streams take alone
  * @property threads threads that compute; as many as the process may use of the machine
  * @property queueRequestsMax requests that may wait; 256. One more fails with [IndwellException.Overloaded]
  * @property queueTokensMax tokens of prompts that may wait, all requests together; 1048576
@@ -49,7 +49,7 @@ public data class EngineOptions(
     val sequencesMax: Int? = null,
     val batchTokens: Int? = null,
     val prefillChunkTokens: Int? = null,
-    val itlTargetMs: Int? = null,
+    val itlTarget: Duration? = null,
     val threads: Int? = null,
     val queueRequestsMax: Int? = null,
     val queueTokensMax: Int? = null,

@@ -18,6 +18,7 @@ import java.nio.file.Path
 import java.util.concurrent.CountDownLatch
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.hours
+import kotlin.time.Duration.Companion.milliseconds
 
 class EngineTest {
     @Test
@@ -57,7 +58,7 @@ class EngineTest {
             sequencesMax = 4,
             batchTokens = 128,
             prefillChunkTokens = 64,
-            itlTargetMs = 100,
+            itlTarget = 100.milliseconds,
             threads = 1,
             queueRequestsMax = 8,
             queueTokensMax = 4096,
