@@ -112,8 +112,13 @@ impl Comparison {
     /// The share of the processors that others used, over all measurements.
     #[must_use]
     pub fn others_share(&self) -> Option<Summary> {
+        Summary::of(&self.others_shares().collect::<Vec<_>>())
+    }
+
+    /// The same, of each measurement that knows it.
+    pub fn others_shares(&self) -> impl Iterator<Item = f64> {
         let all = self.contenders.iter().flat_map(|series| &series.measurements);
-        Summary::of(&all.filter_map(|measurement| measurement.others_share).collect::<Vec<_>>())
+        all.filter_map(|measurement| measurement.others_share)
     }
 }
 

@@ -2,8 +2,10 @@
 //! every contender, whatever language its client is in. The JSON of both is what the programs
 //! `clients/serve*` read and write.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
+
+use crate::workload::check_answers;
 
 /// Requests, and how they arrive.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,24 +57,14 @@ pub struct Streamed {
     pub completion_tokens: u32,
 }
 
-/// The share of the tokens asked for that answers must have.
-const ANSWERED_SHARE_MIN: f64 = 0.9;
-
 impl Schedule {
     /// Refuses what can't be compared: missing answers, or many that ended early.
     ///
     /// # Errors
     /// Both.
     pub fn check(&self, done: &Done) -> Result<()> {
-        let (asked, answered) = (self.requests.len(), done.answers.len());
-        ensure!(asked == answered, "{answered} of {asked} requests were answered");
-        let wanted: u64 = self.requests.iter().map(|request| u64::from(request.max_tokens)).sum();
-        let tokens = done.tokens();
-        ensure!(
-            tokens as f64 >= wanted as f64 * ANSWERED_SHARE_MIN,
-            "the answers have {tokens} tokens instead of {wanted}: too many ended early"
-        );
-        Ok(())
+        let wanted = self.requests.iter().map(|request| u64::from(request.max_tokens)).sum();
+        check_answers((self.requests.len(), done.answers.len()), (wanted, done.tokens()))
     }
 }
 

@@ -4,8 +4,10 @@
 //! Every call with another `round` gives texts that nobody has been asked before, so that nothing
 //! is carried over from an earlier round. The same round gives the same texts to every contender.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
+
+use crate::workload::check_answers;
 
 /// Sessions, and how they are served.
 #[derive(Clone, Debug, Serialize)]
@@ -60,10 +62,6 @@ pub struct Answer {
     pub completion_tokens: u32,
 }
 
-/// The share of the tokens asked for that answers must have. A chat's answers may end by
-/// themselves, so a few are allowed to be short.
-const ANSWERED_SHARE_MIN: f64 = 0.9;
-
 impl Traffic {
     /// Single requests: `prefix_words` words that all share, then `own_words` of their own, which
     /// say the same two over and over, so that the answer goes on for as long as it may.
@@ -100,15 +98,9 @@ impl Traffic {
     /// # Errors
     /// Both.
     pub fn check(&self, served: &Served) -> Result<()> {
-        let (asked, answered) = (self.requests(), served.answers.len());
-        ensure!(asked == answered, "{answered} of {asked} requests were answered");
+        let asked = self.requests();
         let wanted = asked as u64 * u64::from(self.max_tokens);
-        let tokens = served.tokens();
-        ensure!(
-            tokens as f64 >= wanted as f64 * ANSWERED_SHARE_MIN,
-            "the answers have {tokens} tokens instead of {wanted}: too many ended early"
-        );
-        Ok(())
+        check_answers((asked, served.answers.len()), (wanted, served.tokens()))
     }
 }
 

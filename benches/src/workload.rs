@@ -5,6 +5,8 @@
 //! shares its batch, and every contender gets the same number of tokens. A contender is asked no
 //! prompt twice, lest an engine that remembers is measured remembering.
 
+use anyhow::{Result, ensure};
+
 /// Requests that are made at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
@@ -43,6 +45,26 @@ impl Workload {
 fn prompt(index: u32) -> String {
     let number = (100 + index % 900).to_string();
     vec![number; REPEATS].join(" and ")
+}
+
+/// The share of the tokens asked for that answers must have. A chat's answers may end by
+/// themselves, so a few are allowed to be short.
+const ANSWERED_SHARE_MIN: f64 = 0.9;
+
+/// Refuses what can't be compared: missing answers, or many that ended early. Each pair is what was
+/// asked for, and what came.
+///
+/// # Errors
+/// Both.
+pub(crate) fn check_answers(requests: (usize, usize), tokens: (u64, u64)) -> Result<()> {
+    let (asked, answered) = requests;
+    ensure!(asked == answered, "{answered} of {asked} requests were answered");
+    let (wanted, given) = tokens;
+    ensure!(
+        given as f64 >= wanted as f64 * ANSWERED_SHARE_MIN,
+        "the answers have {given} tokens instead of {wanted}: too many ended early"
+    );
+    Ok(())
 }
 
 #[cfg(test)]

@@ -198,12 +198,7 @@ fn section(
             aim: Aim::AtLeast(workload.aim),
             values: comparison.contenders[1].ratios(comparison.baseline()),
         });
-    let shares: Vec<f64> = comparisons
-        .iter()
-        .flat_map(|comparison| &comparison.contenders)
-        .flat_map(|series| &series.measurements)
-        .filter_map(|measured| measured.others_share)
-        .collect();
+    let shares: Vec<f64> = comparisons.iter().flat_map(Comparison::others_shares).collect();
     Ok(Section {
         title: "Tokens per second with drafts".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),

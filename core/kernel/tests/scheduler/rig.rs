@@ -213,18 +213,10 @@ impl Rig {
 
     /// The same, drawn in a way of its own.
     pub(crate) fn submit_drawn(&mut self, length: usize, max_tokens: u32, draws: Draws) {
-        let id = RequestId(self.submitted);
-        self.submitted += 1;
-        self.scheduler.submit(Request {
-            id,
-            prompt: prompt(id, length),
-            boundaries: Vec::new(),
-            goal: Goal::Generate,
-            cache: CacheUse::Bypass,
+        self.submit_request(length, |request| Request {
             max_tokens,
             draws: draws.into(),
-            prompt_logprobs: false,
-            deadline: None,
+            ..request
         });
     }
 
@@ -235,19 +227,29 @@ impl Rig {
         max_tokens: u32,
         deadline: Option<Timestamp>,
     ) -> RequestId {
+        self.submit_request(length, |request| Request { max_tokens, deadline, ..request })
+    }
+
+    /// Submits a prompt of `length` tokens as `shape` says, which gets a greedy request that uses no
+    /// cache.
+    fn submit_request(
+        &mut self,
+        length: usize,
+        shape: impl FnOnce(Request) -> Request,
+    ) -> RequestId {
         let id = RequestId(self.submitted);
         self.submitted += 1;
-        self.scheduler.submit(Request {
+        self.scheduler.submit(shape(Request {
             id,
             prompt: prompt(id, length),
             boundaries: Vec::new(),
             goal: Goal::Generate,
             cache: CacheUse::Bypass,
-            max_tokens,
+            max_tokens: 1,
             draws: Draws::greedy().into(),
             prompt_logprobs: false,
-            deadline,
-        });
+            deadline: None,
+        }));
         id
     }
 
