@@ -252,7 +252,7 @@ export interface LoadOptions {
   /**
    * Milliseconds between two tokens of a stream that a prompt which is computed beside it may make of it, 1 to
    * 60000: of the prompt so much is computed in a step as that leaves time for. Default: two and a half times as
-   * long as the streams take alone.
+   * long as the streams take alone, or as long as a batch of 64 tokens takes where that is longer.
    */
   itlTargetMs?: number;
   /** Threads that compute. */

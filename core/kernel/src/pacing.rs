@@ -18,7 +18,8 @@ use crate::{Invalid, Plan};
 /// How long a step may take while answers are streamed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ItlTarget {
-    /// [`STRETCH`] times as long as without what goes beside them.
+    /// [`STRETCH`] times as long as without what goes beside them, or as long as a batch of 64 tokens
+    /// takes where that is longer.
     #[default]
     Auto,
     /// So long, where streams alone take less.

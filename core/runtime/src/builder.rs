@@ -84,7 +84,7 @@ impl EngineBuilder {
     /// Milliseconds between two tokens of a stream that a prompt which is computed beside it may
     /// make of it, 1 to 60,000: of the prompt so much is computed in a step as that leaves time for,
     /// by how long the last steps took. Default: two and a half times as long as the streams take
-    /// alone.
+    /// alone, or as long as a batch of 64 tokens takes where that is longer.
     pub fn itl_target_ms(mut self, milliseconds: u32) -> Self {
         self.options.itl_target_ms = Some(milliseconds.into());
         self

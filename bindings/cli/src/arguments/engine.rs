@@ -15,7 +15,7 @@ pub(crate) struct EngineArguments {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     context_tokens: Option<i64>,
     /// Milliseconds that a prompt beside a stream may make of the time between two of its tokens
-    /// [default: two and a half times what the streams take alone]
+    /// [default: two and a half times what the streams take alone, or what 64 tokens take]
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     itl_target_ms: Option<i64>,
     /// Threads that compute [default: as many as the machine gives this process]

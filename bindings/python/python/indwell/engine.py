@@ -42,7 +42,8 @@ class Engine(Asking, Dispatching):
             sooner. Default 256.
         itl_target_ms: Milliseconds between two tokens of a stream that a prompt which is computed
             beside it may make of it, 1 to 60000: of the prompt so much is computed in a step as
-            that leaves time for. Default: two and a half times as long as the streams take alone.
+            that leaves time for. Default: two and a half times as long as the streams take alone,
+            or as long as a batch of 64 tokens takes where that is longer.
         threads: How many threads compute. Default: what this process may use of the machine.
         queue_requests_max: How many requests may wait; one more is `OverloadedError`. Default 256.
         queue_tokens_max: How many prompt tokens may wait; more is `OverloadedError`. Default

@@ -4,8 +4,9 @@
 //! behind by more (by tokens that were forced), then running prefills, then new requests, each in
 //! order of arrival. While anything decodes, all the rest together is held to
 //! `prefill_chunk_tokens`, and to less where that would take too long ([`crate::pacing`]), so that
-//! neither a long prompt nor a long forced text stops the others' streams; beside answers that are behind, prompts are. Where nothing but decodes is left to do,
-//! drafts are verified with them ([`super::drafts`]).
+//! neither a long prompt nor a long forced text stops the others' streams; beside answers that are
+//! behind, prompts are held to the same. Where nothing but decodes is left to do, drafts are
+//! verified with them ([`super::drafts`]).
 //!
 //! A request is admitted when a sequence is free, and cells for it and for all that runs to grow for
 //! a while; nobody overtakes the first that could go on, so nobody starves. Whose reader is behind is

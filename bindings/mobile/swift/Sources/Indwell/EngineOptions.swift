@@ -14,7 +14,7 @@ public struct EngineOptions: Sendable, Hashable {
     public var prefillChunkTokens: Int?
     /// How long a prompt that is computed beside a stream may make the time between two of its tokens, a millisecond
     /// to a minute, in whole milliseconds: of the prompt so much is computed in a step as that leaves time for. Two and
-    /// a half times as long as the streams take alone.
+    /// a half times as long as the streams take alone, or as long as a batch of 64 tokens takes where that is longer.
     public var itlTarget: Duration?
     /// Threads that compute; as many as the process may use of the machine.
     public var threads: Int?

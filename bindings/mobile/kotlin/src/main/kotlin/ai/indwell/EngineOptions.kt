@@ -16,7 +16,7 @@ import kotlin.time.Duration
  * their streams smoother, higher makes first tokens come sooner
  * @property itlTarget how long a prompt that is computed beside a stream may make the time between two of its tokens, a
  * millisecond to a minute, in whole milliseconds: of the prompt so much is computed in a step as that leaves time for;
- * two and a half times as long as the streams take alone
+ * two and a half times as long as the streams take alone, or as long as a batch of 64 tokens takes where that is longer
  * @property threads threads that compute; as many as the process may use of the machine
  * @property queueRequestsMax requests that may wait; 256. One more fails with [IndwellException.Overloaded]
  * @property queueTokensMax tokens of prompts that may wait, all requests together; 1048576
